@@ -1,0 +1,97 @@
+"""The command line: one module a command, found by looking in this folder.
+
+A command module has a docstring whose first line is its help, ``EXAMPLE``,
+``add_arguments(parser)`` and ``run(arguments) -> exit code``. Only the module of
+the command that was typed is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``triage``; gives the exit code, never a traceback without --debug."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or bool(os.environ.get("TRIAGE_DEBUG"))
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    from triage.errors import TriageError
+
+    try:
+        return _dispatch(arguments)
+    except TriageError as fault:
+        if debug:
+            raise
+        print(f"triage: {fault}", file=sys.stderr)
+        return fault.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("triage: stopped", file=sys.stderr)
+        return 130
+    except Exception as fault:
+        if debug:
+            raise
+        print(
+            f"triage: broke on its own: {type(fault).__name__}: {fault}. Run again with --debug and report it.",
+            file=sys.stderr,
+        )
+        return 3
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from triage import __version__
+
+        sys.stdout.write(f"triage {__version__}\n")
+        return 0
+    from triage import discovery
+    from triage.errors import UnknownName, UsageError
+
+    try:
+        module = discovery.load(__name__, arguments[0])
+    except UnknownName as fault:
+        if os.path.exists(arguments[0]):
+            raise UsageError(f"to diagnose a log, type: triage diagnose {arguments[0]}") from None
+        raise UnknownName("command", arguments[0], discovery.names(__name__)) from fault
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+    parser = ArgumentParser(
+        prog=f"triage {arguments[0]}",
+        description=module.__doc__,
+        epilog=f"example:\n{_indented(module.EXAMPLE)}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(arguments[1:]))
+    return code
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+def _overview() -> str:
+    """Help of the whole program, from the first docstring line of each command file."""
+    folder = os.path.dirname(__file__)
+    rows = []
+    for entry in sorted(os.listdir(folder)):
+        if entry.endswith(".py") and not entry.startswith("_"):
+            with open(os.path.join(folder, entry), encoding="utf-8") as stream:
+                summary = stream.readline().strip().strip('"').rstrip(".")
+            rows.append(f"  triage {entry[:-3].replace('_', '-'):<12} {summary}")
+    return (
+        "triage names the root cause of a failed model deployment from its log.\n\n"
+        "usage: triage COMMAND [options]        cat build.log | triage diagnose -\n\n"
+        + "\n".join(rows)
+        + "\n\nEvery command explains itself: triage COMMAND --help\n"
+        "Exit codes: 0 done · 1 a failure was found and --fail-on asked for it · 2 wrong use · 3 triage broke"
+        " · 4 unknown cause where --fail-on unknown\n"
+    )

@@ -1,0 +1,79 @@
+"""Runs a diagnosis over few or many inputs; many are shared among processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+MANY = 48
+_BATCH = 32
+
+
+class Outcome(NamedTuple):
+    """What became of one log: its rendered report, or why there is none."""
+
+    text: str
+    verdict: str
+    fault: str
+
+
+def diagnose_all(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
+    """Outcomes in the order of the inputs."""
+    from triage.library import load_library
+
+    load_library()
+    jobs = arguments.jobs or os.cpu_count() or 1
+    if len(inputs) >= MANY and jobs > 1 and hasattr(os, "fork"):
+        yield from _shared(inputs, arguments, renderer, jobs)
+    else:
+        yield from _serial(inputs, arguments, renderer)
+
+
+def _serial(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
+    from triage.cli._output import use_colour, width
+    from triage.cli.diagnose import adjusted
+    from triage.library import load_library
+    from triage.records import Report
+    from triage.service import diagnose_inputs
+
+    colour, columns = use_colour(arguments.color), width()
+    for result in diagnose_inputs(inputs, load_library()):
+        if isinstance(result, Report):
+            text = renderer.render(adjusted([result], arguments), colour, columns)
+            yield Outcome(text, result.diagnosis.verdict, "")
+        else:
+            yield Outcome("", "", str(result))
+
+
+def _shared(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType, jobs: int) -> Iterator[Outcome]:
+    from multiprocessing import get_context
+
+    batches = [list(inputs[start : start + _BATCH]) for start in range(0, len(inputs), _BATCH)]
+    show = not arguments.quiet and sys.stderr.isatty()
+    with get_context("fork").Pool(jobs, _remember, (arguments, renderer.__name__)) as pool:
+        done = 0
+        for outcomes in pool.imap(_batch, batches):
+            done += len(outcomes)
+            if show:
+                print(f"\r{done:,} of {len(inputs):,} logs", end="", file=sys.stderr, flush=True)
+            yield from outcomes
+    if show:
+        print(file=sys.stderr)
+
+
+_worker: dict[str, tuple[Namespace, str]] = {}
+
+
+def _remember(arguments: Namespace, renderer: str) -> None:
+    _worker["job"] = (arguments, renderer)
+
+
+def _batch(inputs: list[str]) -> list[Outcome]:
+    from importlib import import_module
+
+    arguments, renderer = _worker["job"]
+    return list(_serial(inputs, arguments, import_module(renderer)))

@@ -1,0 +1,80 @@
+"""Where a command's data goes: standard output or a file, coloured or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from types import ModuleType
+from typing import Self
+
+
+def add_output_arguments(parser: ArgumentParser) -> None:
+    """``--format --output --force --quiet --color``."""
+    from triage import discovery
+
+    parser.add_argument(
+        "--format", default="text", metavar="NAME", help=f"one of {', '.join(discovery.names('triage.reports'))}"
+    )
+    parser.add_argument("--output", metavar="PATH", help="write to a file instead of standard output")
+    parser.add_argument("--force", action="store_true", help="let --output replace an existing file")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no remarks on standard error")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colour of text output")
+
+
+def use_colour(choice: str) -> bool:
+    """Follows --color, NO_COLOR, CLICOLOR_FORCE and the terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("CLICOLOR_FORCE")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def width() -> int:
+    """Columns of the terminal, 100 where there is none."""
+    if not sys.stdout.isatty():
+        return 100
+    return max(os.get_terminal_size().columns, 60)
+
+
+class Output:
+    """Collects what a command prints; a file is written whole or not at all."""
+
+    def __init__(self, arguments: Namespace, renderer: ModuleType) -> None:
+        from triage.errors import UsageError
+
+        self._path: str | None = arguments.output
+        self._list = renderer.__name__.endswith(".json")
+        self._parts: list[str] = []
+        if self._path and os.path.exists(self._path) and not arguments.force:
+            raise UsageError(f"{self._path} exists. Add --force to replace it.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, text: str) -> None:
+        """One report. Streams where the format allows it."""
+        if self._path or self._list:
+            self._parts.append(text)
+            return
+        sys.stdout.write(text)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None or not self._parts:
+            return
+        text = "".join(self._parts)
+        if self._list and len(self._parts) > 1:
+            text = "[\n" + ",\n".join(part.rstrip("\n") for part in self._parts) + "\n]\n"
+        if not self._path:
+            sys.stdout.write(text)
+            return
+        from triage.errors import UsageError
+
+        temporary = f"{self._path}.{os.getpid()}.tmp"
+        try:
+            with open(temporary, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            os.replace(temporary, self._path)
+        except OSError as fault:
+            raise UsageError(f"{self._path} cannot be written: {fault.strerror}") from None

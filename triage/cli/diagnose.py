@@ -1,0 +1,84 @@
+"""Name the root cause of a failing log."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from triage.records import Report
+
+EXAMPLE = """
+triage diagnose build.log
+trtexec --onnx=model.onnx 2>&1 | triage diagnose -
+triage diagnose --format jsonl logs/*.log.gz > reports.jsonl
+"""
+POLICIES = ("never", "failure", "unknown")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Arguments of ``triage diagnose``."""
+    from triage.cli._output import add_output_arguments
+
+    parser.add_argument("inputs", nargs="*", metavar="FILE", help="log, archive of logs, http(s) address, or - for a pipe")
+    add_output_arguments(parser)
+    parser.add_argument("--fail-on", choices=POLICIES, default="never", help="exit 1 on a failure, 4 on an unknown cause")
+    parser.add_argument("--model", help="name of the model, where the log does not say it")
+    parser.add_argument("--stage", help="stage that failed, where the log does not say it")
+    parser.add_argument("--no-archive", action="store_true", help="do not file the incident (nothing is filed yet)")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes for many logs (default: all cores)")
+
+
+def run(arguments: Namespace) -> int:
+    """Diagnoses every input; a bad input is reported and the others go on."""
+    from triage import discovery
+    from triage.cli._output import Output
+    from triage.errors import UsageError
+
+    renderer = discovery.load("triage.reports", arguments.format)
+    inputs = arguments.inputs or (["-"] if not sys.stdin.isatty() else [])
+    if not inputs:
+        raise UsageError("nothing to diagnose. Name a log, or pipe one in: cat build.log | triage diagnose -")
+    _check_stage(arguments.stage)
+    from triage.cli._many import diagnose_all
+
+    code = 0
+    with Output(arguments, renderer) as output:
+        for outcome in diagnose_all(inputs, arguments, renderer):
+            if outcome.fault:
+                print(f"triage: {outcome.fault}", file=sys.stderr)
+                code = 2
+            else:
+                output.write(outcome.text)
+                code = code or _policy(arguments.fail_on, outcome.verdict)
+    return code
+
+
+def _check_stage(stage: str | None) -> None:
+    from triage.errors import UnknownName
+    from triage.rulebook.read import STAGES
+
+    if stage and stage not in STAGES:
+        raise UnknownName("stage", stage, STAGES)
+
+
+def _policy(policy: str, verdict: str) -> int:
+    if policy == "unknown" and verdict == "unknown":
+        return 4
+    if policy in ("failure", "unknown") and verdict != "no-failure":
+        return 1
+    return 0
+
+
+def adjusted(reports: Sequence[Report], arguments: Namespace) -> list[Report]:
+    """Reports with --model and --stage where the log said nothing."""
+    if not arguments.model and not arguments.stage:
+        return list(reports)
+    changed = []
+    for report in reports:
+        incidents = tuple(
+            incident._replace(model=incident.model or arguments.model, stage=arguments.stage or incident.stage)
+            for incident in report.diagnosis.incidents
+        )
+        changed.append(report._replace(diagnosis=report.diagnosis._replace(incidents=incidents)))
+    return changed

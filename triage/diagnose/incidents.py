@@ -1,0 +1,210 @@
+"""Ranked findings -> incidents with facts, evidence, signature: the diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from triage.diagnose.match import Finding, Matched, captures_of
+from triage.diagnose.rank import Ranked
+from triage.ingest.levels import Levels
+from triage.ingest.scan import RawHit
+from triage.ingest.text import shown
+from triage.library import Library
+from triage.records import Cause, Diagnosis, Evidence, Incident, RuledOut
+from triage.signature import sign
+
+EVIDENCE_LINES = 6
+ENGINE_FACT = {"tensorrt": "tensorrt", "onnxruntime": "onnxruntime", "triton": "triton", "torch-export": "torch",
+               "vllm": "vllm", "tensorrt-llm": "tensorrt_llm", "torch-tensorrt": "torch_tensorrt",
+               "polygraphy": "polygraphy", "transformers": "transformers", "onnx": "onnx",
+               "llama-cpp": "llama_cpp"}  # fmt: skip
+ENVIRONMENT = ("tensorrt", "onnxruntime", "triton", "torch", "onnx", "transformers", "vllm", "numpy", "python",
+               "cuda", "cudnn", "driver", "gpu", "cc", "container", "protobuf")  # fmt: skip
+_SUBJECTS = ("op", "node", "tensor", "input", "output", "layer", "plugin", "shape", "expected", "got", "profile",
+             "library", "module", "package", "symbol", "provider", "device", "backend", "dtype", "flag",
+             "option")  # fmt: skip
+_STAGE_OF_GROUP = {"export": "export", "model": "load", "build": "build", "load": "load", "run": "run",
+                   "accuracy": "accuracy", "environment": "load", "none": None}  # fmt: skip
+
+
+def build_diagnosis(
+    matched: Matched, ranked: Ranked, library: Library, lines: int, size: int, encoding: str
+) -> Diagnosis:
+    """The record that reports draw."""
+    facts = matched.facts
+    environment = {name: facts.first(name) for name in ENVIRONMENT if facts.first(name)}
+    if encoding != "utf-8":
+        environment["encoding"] = encoding
+    if not ranked.failed:
+        return Diagnosis("no-failure", False, None, (), environment, None, lines, size)
+    incidents = _incidents(matched, ranked, library)
+    verdict = incidents[0].causes[0].verdict if incidents[0].causes else "unknown"
+    return Diagnosis(verdict, True, 0, tuple(incidents), environment, None, lines, size)
+
+
+def _incidents(matched: Matched, ranked: Ranked, library: Library) -> list[Incident]:
+    if not ranked.roots:
+        return [_unknown(matched, library)]
+    groups = _group(ranked.roots)
+    runs = matched.facts.marks.get("run", ())
+    first = groups[0]
+    incidents = [_incident(first, matched, ranked, library, None)]
+    for group in groups[1:]:
+        independent = any(first[0].line < run <= group[0].line for run in runs)
+        incidents.append(_incident(group, matched, ranked, library, None if independent else 0))
+    seen = {group[0].rule.cause for group in groups}
+    for finding, _ in ranked.consequences:
+        if finding.rule.cause not in seen:
+            seen.add(finding.rule.cause)
+            incidents.append(_incident([finding], matched, ranked, library, 0))
+    return incidents
+
+
+def _group(roots: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings of one cause belong together; order of rank is kept."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in roots:
+        groups.setdefault(finding.rule.cause, []).append(finding)
+    return list(groups.values())
+
+
+def _incident(
+    group: Sequence[Finding], matched: Matched, ranked: Ranked, library: Library, consequence_of: int | None
+) -> Incident:
+    lead = group[0]
+    rule, facts = lead.rule, matched.facts
+    tool = _tool(lead, library)
+    evidence = _evidence(group, matched)
+    causes = _causes(lead, group, evidence, library)
+    captures = lead.captures
+    stage = rule.stage or _STAGE_OF_GROUP.get(library.knowledge.article(rule.cause).group)
+    engine = facts.near(ENGINE_FACT.get(tool, ""), lead.line)
+    model = captures.get("model") or facts.near("model", lead.line)
+    kept = {name: captures[name] for name in _SUBJECTS if captures.get(name)}
+    last = max(line.line for line in evidence)
+    follow = sorted({f.line for f, reason in ranked.consequences if reason in group} - {e.line for e in evidence})
+    return Incident(
+        tool=tool,
+        tool_version=engine,
+        stage=stage,
+        component=_component(lead),
+        model=model,
+        precision=facts.near("precision", lead.line),
+        engine_version=facts.near("tensorrt", lead.line) or engine,
+        facts={**{name: facts.near(name, lead.line) for name in facts.names()}, **kept},
+        signature=sign(tool, stage, evidence[0].text),
+        span=(evidence[0].line, last),
+        consequence_of=consequence_of,
+        causes=causes if consequence_of is None else causes[:1],
+        ruled_out=_ruled_out(lead, matched, ranked, library) if consequence_of is None else (),
+        consequences=tuple(follow),
+        needed=None if causes[0].verdict == "named" else library.knowledge.article(rule.cause).evidence_needed,
+    )
+
+
+def _tool(lead: Finding, library: Library) -> str:
+    if lead.rule.tool != "other":
+        return lead.rule.tool
+    levels = Levels(library.rulebook.extra["formats"])
+    return levels.tool(lead.hits[0].text) or "other"
+
+
+def _component(lead: Finding) -> str | None:
+    topic = lead.rule.id.rpartition("/")[2]
+    return lead.captures.get("component") or topic.partition("-")[0]
+
+
+def _causes(
+    lead: Finding, group: Sequence[Finding], evidence: tuple[Evidence, ...], library: Library
+) -> tuple[Cause, ...]:
+    rule = lead.rule
+    sure = lead.says == "cause" and not rule.also
+    ids = [rule.cause, *rule.also]
+    return tuple(
+        Cause(
+            id=cause,
+            verdict="named" if sure else "likely",
+            by=f"rule:{rule.id}",
+            evidence=evidence,
+            captures=lead.captures,
+            why=_fill(rule.why, lead.captures) or library.knowledge.article(cause).covers,
+            fixes=library.knowledge.article(cause).fixes,
+        )
+        for cause in ids
+    )
+
+
+def _fill(why: str, captures: object) -> str:
+    from triage.diagnose.words import fill
+
+    return fill(why, captures)  # type: ignore[arg-type]
+
+
+def _evidence(group: Sequence[Finding], matched: Matched) -> tuple[Evidence, ...]:
+    chosen: dict[int, Evidence] = {}
+    for finding in group:
+        for hit in finding.hits[:2]:
+            if hit.line not in chosen and len(chosen) < EVIDENCE_LINES:
+                chosen[hit.line] = evidence_of(hit)
+    lead = group[0].hits[0].line
+    return tuple([chosen.pop(lead), *(chosen[line] for line in sorted(chosen))])
+
+
+def evidence_of(hit: RawHit) -> Evidence:
+    """A hit as it is shown: clean text, the matched part marked, its neighbours."""
+    from triage.ingest.wrappers import peel
+
+    text = shown(hit.text)
+    start = len(shown(hit.text[: hit.start]))
+    end = len(shown(hit.text[: hit.end]))
+    before = tuple(shown(peel(line), 400) for line in hit.before.split(b"\n")) if hit.before else ()
+    after = tuple(shown(peel(line), 400) for line in hit.after.split(b"\n")) if hit.after else ()
+    return Evidence(hit.line, text, min(start, len(text)), min(end, len(text)), before, after)
+
+
+def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library) -> tuple[RuledOut, ...]:
+    out: dict[str, str] = {}
+    for finding, reason in ranked.consequences:
+        out.setdefault(finding.rule.cause, f"line {finding.line} follows from {reason.rule.cause} on line {reason.line}")
+    for finding in ranked.roots:
+        if finding.rule.cause != lead.rule.cause:
+            out.setdefault(finding.rule.cause, f"line {finding.line} comes after the first failure on line {lead.line}")
+    for finding in ranked.silent:
+        out.setdefault(finding.rule.cause, f"line {finding.line} also stands in logs of successful runs")
+    for rule, why in matched.blocked:
+        if rule.cause != "unknown":
+            out.setdefault(rule.cause, why)
+    out.pop(lead.rule.cause, None)
+    for cause in lead.rule.also:
+        out.pop(cause, None)
+    return tuple(RuledOut(cause, why) for cause, why in list(out.items())[:12])
+
+
+def _unknown(matched: Matched, library: Library) -> Incident:
+    hits = [f.hits[0] for f in matched.findings if f.says != "hint"] or []
+    hits = sorted([*hits, *matched.marks.failure], key=lambda hit: hit.line)
+    evidence = tuple(evidence_of(hit) for hit in ([*hits[:1], *hits[-3:]] if len(hits) > 4 else hits))
+    levels = Levels(library.rulebook.extra["formats"])
+    tool = next((t for t in (levels.tool(hit.text) for hit in hits) if t), "other")
+    facts = matched.facts
+    why = "The log shows a failure, but no line of it supports a cause of the catalogue."
+    needed = library.knowledge.article("unknown").evidence_needed or "the log from its start, at verbose level"
+    return Incident(
+        tool=tool,
+        tool_version=facts.first(ENGINE_FACT.get(tool, "")),
+        stage=None,
+        component=None,
+        model=facts.first("model"),
+        precision=facts.first("precision"),
+        engine_version=facts.first("tensorrt"),
+        facts={name: facts.first(name) for name in facts.names()},
+        signature=sign(tool, None, evidence[-1].text),
+        span=(evidence[0].line, evidence[-1].line),
+        consequence_of=None,
+        causes=(Cause("unknown", "unknown", "none", evidence, {}, why),),
+        ruled_out=tuple(RuledOut(rule.cause, why) for rule, why in matched.blocked[:8] if rule.cause != "unknown"),
+        needed=needed,
+    )
+
+
+__all__ = ["build_diagnosis", "captures_of", "evidence_of"]

@@ -1,0 +1,182 @@
+"""Confirmed hits + rulebook -> findings, marks and what was blocked.
+
+A finding is one rule's word: its pattern was found, its conditions hold, and no
+more specific rule speaks on the same lines.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from triage.diagnose import predicates
+from triage.ingest.facts import Facts, collect_facts
+from triage.ingest.levels import Levels
+from triage.ingest.scan import RawHit
+from triage.knowledge import Knowledge
+from triage.rulebook.book import Rule, Rulebook
+
+
+class Finding(NamedTuple):
+    """One rule's word on one log. ``says`` may be weaker than the rule's where the line is only a warning."""
+
+    rule: Rule
+    says: str
+    hits: tuple[RawHit, ...]
+    captures: Mapping[str, str]
+
+    @property
+    def line(self) -> int:
+        """First line that the rule found."""
+        return self.hits[0].line
+
+
+class Marks(NamedTuple):
+    """Lines that prove success or failure without naming a cause."""
+
+    failure: tuple[RawHit, ...]
+    success: tuple[RawHit, ...]
+
+
+class Matched(NamedTuple):
+    """Everything the rules say about one log."""
+
+    findings: tuple[Finding, ...]
+    blocked: tuple[tuple[Rule, str], ...]
+    marks: Marks
+    facts: Facts
+
+
+def match(hits: Sequence[RawHit], book: Rulebook, knowledge: Knowledge) -> Matched:
+    """Findings in order of their first line."""
+    main: dict[int, list[RawHit]] = defaultdict(list)
+    side: dict[tuple[str, int, int], list[int]] = defaultdict(list)
+    fact_hits: list[RawHit] = []
+    for hit in hits:
+        pattern = book.pattern(hit.pattern)
+        if pattern.kind == "m":
+            main[pattern.owner].append(hit)
+        elif pattern.kind == "f":
+            fact_hits.append(hit)
+        else:
+            side[pattern.kind, pattern.owner, pattern.slot].append(hit.line)
+    facts = collect_facts(fact_hits, book)
+    levels = Levels(book.extra["formats"])
+    blocked: list[tuple[Rule, str]] = []
+    candidates: list[tuple[Rule, list[RawHit]]] = []
+    for index, found in main.items():
+        rule = book.rule(index)
+        reason, kept = _conditions(rule, found, side, book, predicates.Context(facts, knowledge))
+        if kept:
+            candidates.append((rule, kept))
+        elif reason:
+            blocked.append((rule, reason))
+    return _assemble(candidates, blocked, levels, facts, book)
+
+
+def _conditions(
+    rule: Rule,
+    hits: list[RawHit],
+    side: Mapping[tuple[str, int, int], list[int]],
+    book: Rulebook,
+    context: predicates.Context,
+) -> tuple[str, list[RawHit]]:
+    """The hits for which the rule's conditions hold, or why none is left."""
+    index = rule.index
+    if rule.unless and any(side.get(("u", index, slot)) for slot in range(rule.unless)):
+        return "the log also holds a line that speaks against it", []
+    if rule.needs and not any(side.get(("n", index, slot)) for slot in range(rule.needs)):
+        return "the line that must accompany it is not in the log", []
+    if rule.then:
+        hits = [hit for hit in hits if _followed(hit.line, rule, side)]
+        if not hits:
+            return "the lines that must follow it are not there", []
+    if rule.when:
+        reason = ""
+        kept = []
+        for hit in hits:
+            reason = predicates.refusal(rule.when, captures_of(hit, book), context) or ""
+            if not reason:
+                kept.append(hit)
+        return reason, kept
+    return "", hits
+
+
+def _followed(line: int, rule: Rule, side: Mapping[tuple[str, int, int], list[int]]) -> bool:
+    last = line
+    for slot in range(rule.then):
+        later = [n for n in side.get(("t", rule.index, slot), ()) if last <= n <= line + rule.within]
+        if not later:
+            return False
+        last = min(later)
+    return True
+
+
+def captures_of(hit: RawHit, book: Rulebook) -> dict[str, str]:
+    """Named captures of one hit as text."""
+    names = book.pattern(hit.pattern).names
+    if not names:
+        return {}
+    from triage.ingest.text import shown
+
+    return {name: shown(value) for name, value in zip(names, _named(hit, book), strict=True) if value}
+
+
+def _named(hit: RawHit, book: Rulebook) -> list[bytes | None]:
+    program = book.pattern(hit.pattern)
+    return [hit.groups[place - 1] for place in program.places]
+
+
+def _assemble(
+    candidates: list[tuple[Rule, list[RawHit]]],
+    blocked: list[tuple[Rule, str]],
+    levels: Levels,
+    facts: Facts,
+    book: Rulebook,
+) -> Matched:
+    by_line: dict[int, list[Rule]] = defaultdict(list)
+    for rule, hits in candidates:
+        for line in {hit.line for hit in hits}:
+            by_line[line].append(rule)
+    findings: list[Finding] = []
+    failure: list[RawHit] = []
+    success: list[RawHit] = []
+    for rule, hits in candidates:
+        kept = [hit for hit in hits if not _beaten(rule, by_line[hit.line])]
+        if not kept:
+            if rule.says not in ("failure", "success", "noise"):
+                blocked.append((rule, "a more specific rule speaks on the same line"))
+        elif rule.says == "failure":
+            failure.extend(kept)
+        elif rule.says == "success":
+            success.extend(kept)
+        elif rule.says != "noise":
+            findings.append(_finding(rule, kept, levels, book))
+    findings.sort(key=lambda finding: (finding.line, finding.hits[0].start))
+    failure.sort(key=lambda hit: hit.line)
+    success.sort(key=lambda hit: hit.line)
+    return Matched(tuple(findings), tuple(blocked), Marks(tuple(failure), tuple(success)), facts)
+
+
+def _beaten(rule: Rule, others: Sequence[Rule]) -> bool:
+    for other in others:
+        if other.index == rule.index:
+            continue
+        if rule.index in other.beats:
+            return True
+        if other.says == "noise" and rule.says in ("failure", "hint", "end") and other.index not in rule.beats:
+            return True
+    return False
+
+
+def _finding(rule: Rule, hits: list[RawHit], levels: Levels, book: Rulebook) -> Finding:
+    hits.sort(key=lambda hit: (hit.line, hit.start))
+    says = rule.says
+    if says == "cause":
+        loud = [hit for hit in hits if levels.of(hit.text) not in ("verbose", "info", "warning")]
+        if loud:
+            hits = loud
+        else:
+            says = "hint"
+    return Finding(rule, says, tuple(hits), captures_of(hits[0], book))

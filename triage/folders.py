@@ -1,0 +1,39 @@
+"""Where rules, knowledge and migrations are: inside the wheel, or in the checkout.
+
+An editable install has no included copy, so the package is looked at first and
+the checkout second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+
+def data_folder(name: str) -> str:
+    """Path of ``rules``, ``kb`` or ``migrations``; raises FileNotFoundError."""
+    for base in (os.path.join(_PACKAGE, "_data"), os.path.dirname(_PACKAGE)):
+        path = os.path.join(base, name)
+        if os.path.isdir(path):
+            return path
+    raise FileNotFoundError(f"the folder {name!r} of triage is missing: reinstall triage")
+
+
+def package_folder(*parts: str) -> str:
+    """Path of a folder inside the package itself."""
+    return os.path.join(_PACKAGE, *parts)
+
+
+def cache_folder() -> str:
+    """Folder of compiled rules: TRIAGE_CACHE_DIR, or the platform's cache folder."""
+    chosen = os.environ.get("TRIAGE_CACHE_DIR")
+    if chosen:
+        return chosen
+    if sys.platform.startswith("linux"):  # the common case, without an import
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        return os.path.join(base, "triage")
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("triage", appauthor=False)

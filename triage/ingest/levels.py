@@ -1,0 +1,49 @@
+"""How loud a line is, told by the format it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from triage.rulebook.patterns import compile_line
+
+
+class Levels:
+    """Tries the compiled formats on a line; remembers what it saw."""
+
+    def __init__(self, formats: Sequence[Sequence[Any]]) -> None:
+        self._formats = formats
+        self._seen: dict[bytes, tuple[str | None, str | None]] = {}
+
+    def of(self, line: bytes) -> str | None:
+        """verbose, info, warning, error, fatal; None where the line does not say."""
+        return self._look(line)[0]
+
+    def tool(self, line: bytes) -> str | None:
+        """The tool whose format the line has."""
+        return self._look(line)[1]
+
+    def _look(self, line: bytes) -> tuple[str | None, str | None]:
+        found = self._seen.get(line)
+        if found is None:
+            found = self._try(line)
+            self._seen[line] = found
+        return found
+
+    def _try(self, line: bytes) -> tuple[str | None, str | None]:
+        for name, tool, pattern, levels in self._formats:
+            match = _program(name, pattern)(line)
+            if match:
+                letter = match.group(b"sev")
+                return levels.get(letter.decode("utf-8", "replace") if letter else ""), tool
+        return None, None
+
+
+_compiled: dict[tuple[str, str], Any] = {}
+
+
+def _program(name: str, pattern: str) -> Any:
+    key = (name, pattern)
+    if key not in _compiled:
+        _compiled[key] = compile_line(pattern).match
+    return _compiled[key]

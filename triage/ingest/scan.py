@@ -1,0 +1,135 @@
+"""One multi-pattern pass over the raw bytes; only lines with a literal are looked at.
+
+The pass reads pieces of whole lines. Where a literal of a pattern was seen, the
+line is peeled and the line pattern is tried, so a gigabyte of ordinary lines costs
+what Hyperscan costs, and memory does not grow with the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from triage.ingest.wrappers import peel, strip_colour
+from triage.rulebook.book import Rulebook
+
+LONG_LINE = 16384
+_AROUND = 6144
+HITS_PER_PATTERN = 200
+HITS_PER_FACT = 4
+CONTEXT_LINES = 2
+CONTEXT_BYTES = 2048
+
+
+class RawHit(NamedTuple):
+    """A pattern confirmed in a line; everything still bytes, decoded only when shown."""
+
+    pattern: int
+    line: int
+    text: bytes
+    start: int
+    end: int
+    groups: tuple[bytes | None, ...]
+    before: bytes
+    after: bytes
+
+
+class Scanner:
+    """Feeds pieces of one log to the database and keeps the confirmed hits."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._book = book
+        self._counts: dict[int, int] = {}
+        self.hits: list[RawHit] = []
+        self.dropped = 0
+
+    def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
+        """Confirms the events of one piece whose first line has the given number."""
+        literals = self._book.literals
+        start = end = -1
+        number, counted = first_line, 0
+        wanted: dict[int, int] = {}
+        for literal, position in events:
+            if position > end:
+                if wanted:
+                    self._confirm(data, start, end, number, wanted)
+                    wanted = {}
+                start = data.rfind(b"\n", 0, position) + 1
+                end = data.find(b"\n", position)
+                if end < 0:
+                    end = len(data)
+                number += data.count(b"\n", counted, start)
+                counted = start
+            for pattern in literals[literal]:
+                wanted.setdefault(pattern, position)
+        if wanted:
+            self._confirm(data, start, end, number, wanted)
+
+    def _confirm(self, data: bytes, start: int, end: int, number: int, wanted: dict[int, int]) -> None:
+        counts, book = self._counts, self._book
+        line = b""
+        if end - start <= LONG_LINE:
+            line = peel(data[start:end])
+        for index, position in wanted.items():
+            seen = counts.get(index, 0)
+            if seen >= HITS_PER_FACT:
+                limit = HITS_PER_FACT if book.pattern(index).kind == "f" else HITS_PER_PATTERN
+                if seen >= limit:
+                    self.dropped += 1
+                    continue
+            pattern = book.pattern(index)
+            text = line or peel(data[max(start, position - _AROUND) : min(end, position + _AROUND)])
+            found = pattern.search(text)
+            if found is None and b"\\n" in text:
+                text = text.replace(b"\\n", b"\n")
+                found = pattern.search(text)
+            if found is None:
+                continue
+            counts[index] = seen + 1
+            before = after = b""
+            if pattern.kind == "m":
+                before, after = _before(data, start), _after(data, end)
+            begin, stop = found.span()
+            self.hits.append(RawHit(index, number, text, begin, stop, found.groups(), before, after))
+
+
+def _before(data: bytes, start: int) -> bytes:
+    edge = start
+    for _ in range(CONTEXT_LINES):
+        if edge <= 0:
+            break
+        edge = data.rfind(b"\n", max(0, start - CONTEXT_BYTES), edge - 1) + 1
+        if edge == 0:
+            break
+    return bytes(data[max(edge, start - CONTEXT_BYTES, 0) : max(start - 1, 0)])
+
+
+def _after(data: bytes, end: int) -> bytes:
+    edge = end
+    for _ in range(CONTEXT_LINES):
+        following = data.find(b"\n", edge + 1, end + CONTEXT_BYTES)
+        if following < 0:
+            edge = min(len(data), end + CONTEXT_BYTES)
+            break
+        edge = following
+    return bytes(data[end + 1 : edge])
+
+
+def find_events(database: Any, scratch: Any, data: Any) -> list[tuple[int, int]]:
+    """(literal, end position) of every literal in a piece, in order of position."""
+    events: list[tuple[int, int]] = []
+    database.scan(data, match_event_handler=_collect, context=events, scratch=scratch)
+    return events
+
+
+def _collect(literal: int, _start: int, end: int, _flags: int, events: list[tuple[int, int]]) -> None:
+    events.append((literal, end))
+
+
+def clean(data: bytes) -> bytes:
+    """A piece fit for scanning: no colours, no NULs. Line ends stay, so numbers stay."""
+    if b"\x1b" in data:
+        data = strip_colour(data)
+    if b"\0" in data:
+        data = data.replace(b"\0", b"")
+    return data

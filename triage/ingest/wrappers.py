@@ -1,0 +1,104 @@
+"""Peels what CI systems, containers, shells and people put around a line.
+
+One table, one row a wrapper. All rows are joined into a single linear-time
+pattern that takes off any number of them in any order. The tools' own prefixes
+(``[E] [TRT]``, ``E1120 …``) are not wrappers: they carry level and component.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# name, what stands at the start of a line
+WRAPPERS: tuple[tuple[str, str], ...] = (
+    ("byte order mark", r"\xef\xbb\xbf"),
+    ("gh run view", r"[^\t\n]{1,120}\t[^\t\n]{1,120}\t(?:\xef\xbb\xbf)?\d{4}-\d\d-\d\dT[\d:.]+Z "),
+    ("iso time", r"\[?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d{1,9}(?:Z|[+-]\d\d:?\d\d)\]? ?"),
+    ("gitlab stream", r"\d\d[OE][+ ]"),
+    ("gitlab section", r"section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r?"),
+    ("actions marker", r"##\[(?:error|warning|notice|debug|command|section|group)\]"),
+    ("actions command", r"::(?:error|warning|notice|debug|group)(?: [^:]{0,300})?::"),
+    ("azure command", r"##vso\[[^\]]{0,300}\]"),
+    ("jenkins clock", r"\d\d:\d\d:\d\d  "),
+    ("kubectl", r"\[pod/[^\]]{1,200}\] "),
+    ("container runtime", r"(?:stdout|stderr) [FP] "),
+    ("compose", r"[a-z0-9][a-z0-9_-]{0,60} +\| "),
+    ("buildkit", r"#\d+ (?:\d+\.\d+ |ERROR: )"),
+    ("ros", r"\[[A-Za-z][\w.-]*-\d+\] "),
+    ("ray", r"\([A-Za-z][\w() ]{0,60} pid=\d+(?:, ip=[\d.]+)?\)(?: |$)"),
+    ("rank", r"\[(?:rank|default)\d+\]:? ?"),
+    ("mpi", r"\[\d+,\d+\]<std(?:out|err)>: ?"),
+    ("logcat", r"\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d+ +\d+ [VDIWEF] [^:\n]{1,60}: "),
+    ("logcat brief", r"[VDIWEF]/[\w.]{1,40}(?:\( *\d+\))?: "),
+    ("syslog", r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "),
+    ("pytest", r"E {3,}"),
+    ("exception group", r"(?: *\| )+"),
+    ("quote", r"(?:> ?)+"),
+    ("bullet", r"[-*\xe2] (?:\xe2\x80\xa2 )?|\xe2\x80\xa2 ?"),
+    ("comment", r"(?:#|//|--) "),
+    ("code", r"`{1,3}"),
+    ("indentation", r"[ \t]+|\xc2\xa0|\xe3\x80\x80"),
+    ("break", r"<(?:br|p|pre|code) ?/?>"),
+)
+_TAIL = r"(?:[ \t\r`]|<br ?/?>|</(?:p|pre|code)>|\x1b\[0?m|\[0?m)+$"
+_COLOUR = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|_[^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])"
+_LOST_ESCAPE = r"\[(?:0|1|0?;?\d{1,2}(?:;\d{1,3}){0,4})?m"
+
+_programs: dict[str, Any] = {}
+
+
+def _program(name: str) -> Any:
+    if not _programs:
+        from triage.rulebook.patterns import compile_plain
+
+        rows = "|".join(f"(?:{pattern})" for _, pattern in WRAPPERS)
+        _programs["head"] = compile_plain(f"(?:{rows}|{_LOST_ESCAPE})+")
+        _programs["tail"] = compile_plain(_TAIL)
+        _programs["colour"] = compile_plain(_COLOUR)
+    return _programs[name]
+
+
+def strip_colour(data: bytes) -> bytes:
+    """Takes terminal sequences out of raw bytes; line ends stay."""
+    if b"\x1b" not in data:
+        return data
+    stripped: bytes = _program("colour").sub(b"", data)
+    return stripped.replace(b"\x1b", b"")
+
+
+def peel(line: bytes) -> bytes:
+    """One line without its wrappers, colour and trailing blanks."""
+    if b"\x1b" in line:
+        line = strip_colour(line)
+    if line[:1] not in _TOOL_STARTS or line[:2] == b"##" or line[:2] == b"[0" or line[:2] == b"[1":
+        found = _program("head").match(line)
+        if found:
+            line = line[found.end() :]
+    if line[-1:] in _TAILS:
+        found = _program("tail").search(line)
+        if found:
+            line = line[: found.start()]
+    if line[:2] == b'{"' and line[-1:] == b"}":
+        line = _json_message(line)
+    if b"\r" in line:
+        line = line.replace(b"\r", b"\n")
+    return line
+
+
+_TOOL_STARTS = frozenset([b"T", b"R", b"V", b"F"])
+_TAILS = frozenset([b" ", b"\t", b"\r", b"`", b">", b"m"])
+
+
+def _json_message(line: bytes) -> bytes:
+    """The message of a JSON log line, else the line itself."""
+    import json
+
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if isinstance(record, dict):
+        for key in ("log", "message", "msg", "text", "event", "MESSAGE"):
+            if isinstance(record.get(key), str):
+                return peel(strip_colour(str(record[key]).rstrip("\n").encode()))
+    return line

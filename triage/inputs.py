@@ -1,0 +1,277 @@
+"""What a person names on the command line -> logs: files, pipes, archives, addresses.
+
+An archive gives one log per member. Everything is read in chunks, so a log of any
+size needs bounded memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple
+
+from triage.errors import InputError
+
+CHUNK = 1 << 20
+HEAD = 1 << 16
+DOWNLOAD_LIMIT = 1 << 30
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zst"),
+    (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"),
+)  # fmt: skip
+_FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"\x7fELF", "a compiled program"), (b"\x89PNG", "a picture"), (b"GGUF", "a GGUF model"), (b"%PDF", "a PDF file"),
+    (b"MZ", "a Windows program"), (b"ptrt", "a TensorRT engine"), (b"SQLite format 3", "a database"),
+    (b"\xff\xd8\xff", "a picture"),
+)  # fmt: skip
+
+
+class Log(NamedTuple):
+    """One log to diagnose: a name to show and its bytes in chunks."""
+
+    name: str
+    chunks: Iterator[bytes]
+
+
+def open_logs(name: str) -> Iterator[Log]:
+    """The log or logs behind one argument: ``-``, a path, an archive, an http(s) address.
+
+    Raises:
+        InputError: missing, unreadable, a folder, empty, or not text.
+    """
+    if name == "-":
+        yield from _from_stream("<stdin>", _standard_input())
+    elif name.startswith(("http://", "https://")):
+        yield from _from_stream(name, _download(name))
+    else:
+        with _open(name) as stream:
+            yield from _from_stream(name, stream)
+
+
+def _open(path: str) -> IO[bytes]:
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder. Name the log files in it, for example: triage diagnose {path}/*.log")
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist{_closest(path)}") from None
+    except OSError as fault:
+        raise InputError(f"{path} cannot be read: {fault.strerror}. Check its permissions.") from None
+
+
+def _closest(path: str) -> str:
+    from difflib import get_close_matches
+
+    folder = os.path.dirname(path) or "."
+    try:
+        close = get_close_matches(os.path.basename(path), os.listdir(folder), n=1)
+    except OSError:
+        return f": there is no folder {folder}."
+    return f". Did you mean {os.path.join(os.path.dirname(path), close[0])}?" if close else ". Check the path."
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("there is no standard input. Pipe a log in, or name a file.")
+    return sys.stdin.buffer
+
+
+def _download(address: str) -> IO[bytes]:
+    from urllib.error import URLError
+    from urllib.request import Request, urlopen
+
+    try:
+        answer = urlopen(Request(address, headers={"User-Agent": "triage"}), timeout=30)  # noqa: S310  http(s) only
+    except (URLError, OSError, ValueError) as fault:
+        reason = getattr(fault, "reason", fault)
+        raise InputError(f"{address} cannot be fetched: {reason}. Download it and name the file.") from None
+    stream: IO[bytes] = answer
+    return stream
+
+
+def _from_stream(name: str, stream: Any) -> Iterator[Log]:
+    head = _read_head(stream)
+    if not head:
+        raise InputError(f"{name} is empty: there is nothing to diagnose.")
+    chunks = _chain(head, stream, name)
+    kind = _kind(head)
+    if kind == "zip":
+        yield from _zip_members(name, chunks)
+        return
+    if kind:
+        chunks = _decompressed(kind, chunks, name)
+        head = next(chunks, b"")
+        chunks = _chain_iterator(head, chunks)
+        if not head:
+            raise InputError(f"{name} is empty once decompressed: there is nothing to diagnose.")
+    if head[257:262] == b"ustar":
+        yield from _tar_members(name, chunks)
+        return
+    refuse_binary(name, head[:HEAD])
+    yield Log(name, chunks)
+
+
+def _read_head(stream: Any) -> bytes:
+    """At least HEAD bytes unless the stream ends: a pipe may give them in small parts."""
+    parts: list[bytes] = []
+    size = 0
+    while size < HEAD:
+        try:
+            part = stream.read(CHUNK)
+        except OSError as fault:
+            raise InputError(f"reading failed: {fault.strerror}") from None
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _chain(head: bytes, stream: Any, name: str) -> Iterator[bytes]:
+    yield head
+    while True:
+        try:
+            chunk = stream.read(CHUNK)
+        except OSError as fault:
+            raise InputError(f"{name}: reading failed: {fault.strerror}") from None
+        if not chunk:
+            return
+        yield chunk
+
+
+def _chain_iterator(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from rest
+
+
+def _kind(head: bytes) -> str | None:
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
+def refuse_binary(name: str, head: bytes) -> None:
+    """Raises InputError for bytes that are no text of any encoding."""
+    for magic, what in _FOREIGN:
+        if head.startswith(magic) and not head[:4096].isascii():
+            raise InputError(f"{name} is {what}, not a log. Name the log that the failing command printed.")
+    sample = head[:8192]
+    if sample.isascii() and b"\0" not in sample:
+        return
+    from triage.ingest.decode import detect_encoding
+
+    encoding = detect_encoding(head)
+    text = sample[encoding.mark :].decode(encoding.name, "replace")
+    odd = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\n\r\x1b\f\b\a\0"))
+    if odd > 0.25 * len(text) or (encoding.name == "utf-8" and text.count("\0") > 0.3 * len(text)):
+        raise InputError(f"{name} is not text: {odd} of its first {len(text)} characters cannot be read. Name the log.")
+
+
+def _decompressed(kind: str, chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    decompressor = _decompressor(kind)
+    try:
+        for chunk in chunks:
+            data = chunk
+            while data:
+                out, data, decompressor = _step(decompressor, data, kind)
+                for start in range(0, len(out), CHUNK):
+                    yield out[start : start + CHUNK]
+    except Exception as fault:
+        if isinstance(fault, (InputError, GeneratorExit)):
+            raise
+        raise InputError(f"{name}: the {kind} data is damaged ({fault}). What could be read before it is lost.") from None
+
+
+def _step(decompressor: Any, data: bytes, kind: str) -> tuple[bytes, bytes, Any]:
+    """Feeds one block; a new member (concatenated files) gets a new decompressor."""
+    if decompressor.eof:
+        decompressor = _decompressor(kind)
+    out = decompressor.decompress(data)
+    rest = decompressor.unused_data if decompressor.eof else b""
+    if decompressor.eof and not rest.strip(b"\0"):
+        rest = b""
+    return out, rest, decompressor
+
+
+def _decompressor(kind: str) -> Any:
+    if kind == "gz":
+        import zlib
+
+        return zlib.decompressobj(wbits=31)
+    if kind == "bz2":
+        import bz2
+
+        return bz2.BZ2Decompressor()
+    if kind == "xz":
+        import lzma
+
+        return lzma.LZMADecompressor()
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj()
+
+
+def _spooled(chunks: Iterator[bytes]) -> IO[bytes]:
+    from tempfile import SpooledTemporaryFile
+
+    spool = SpooledTemporaryFile(max_size=64 << 20)
+    for chunk in chunks:
+        spool.write(chunk)
+    spool.seek(0)
+    return spool  # type: ignore[return-value]
+
+
+def _zip_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
+    import zipfile
+
+    with _spooled(chunks) as spool:
+        try:
+            archive = zipfile.ZipFile(spool)
+        except zipfile.BadZipFile as fault:
+            raise InputError(f"{name}: the zip is damaged ({fault}). Download it again.") from None
+        with archive:
+            members = [entry.filename for entry in archive.infolist() if not entry.is_dir() and entry.file_size]
+            yield from _members(name, job_logs(members), lambda member: archive.open(member))
+
+
+def job_logs(members: list[str]) -> list[str]:
+    """Of a GitHub Actions archive only the whole-job logs: its folders repeat them step by step."""
+    top = [member for member in members if "/" not in member]
+    folders = {member.partition("/")[0] for member in members if "/" in member}
+    if top and folders and folders <= {_job(member) for member in top}:
+        return top
+    return members
+
+
+def _job(member: str) -> str:
+    stem = member.rpartition(".")[0]
+    number, _, job = stem.partition("_")
+    return job if number.lstrip("-").isdigit() else stem
+
+
+def _tar_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
+    import tarfile
+
+    with _spooled(chunks) as spool:
+        try:
+            archive = tarfile.open(fileobj=spool, mode="r:")
+        except tarfile.TarError as fault:
+            raise InputError(f"{name}: the tar is damaged ({fault}).") from None
+        with archive:
+            members = [entry.name for entry in archive if entry.isfile() and entry.size]
+            yield from _members(name, members, lambda member: archive.extractfile(member))
+
+
+def _members(name: str, members: list[str], opener: Callable[[str], Any]) -> Iterator[Log]:
+    found = 0
+    for member in members:
+        stream = opener(member)
+        if stream is None:
+            continue
+        with stream:
+            try:
+                yield from _from_stream(f"{name}!{member}", stream)
+                found += 1
+            except InputError as fault:
+                print(f"triage: skipped: {fault}", file=sys.stderr)
+    if not found:
+        raise InputError(f"{name} holds no readable log.")

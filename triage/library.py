@@ -1,0 +1,154 @@
+"""All compiled knowledge of this installation: rules, formats, causes, tables.
+
+Compiling takes seconds, so the result is kept in the cache folder. A stamp (names,
+sizes, times of all files) finds it without reading a rule; when the stamp is new,
+the content decides, so that a changed rule is always compiled again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+from triage.folders import cache_folder, data_folder, package_folder
+from triage.knowledge import Knowledge
+from triage.rulebook.book import Rulebook
+
+_PARTS = ("book", "db", "kb")
+
+
+class Library(NamedTuple):
+    """What a diagnosis needs besides the log."""
+
+    rulebook: Rulebook
+    knowledge: Knowledge
+    key: str
+
+
+_loaded: dict[tuple[str, str], Library] = {}
+
+
+def load_library(rules: str | None = None, kb: str | None = None) -> Library:
+    """The compiled library, from memory, the cache, or compiled now.
+
+    Args:
+        rules: folder of rules; default the installation's.
+        kb: folder of knowledge; default the installation's.
+
+    Raises:
+        RuleFault, KnowledgeFault: files that must not be loaded, all named.
+    """
+    folders = (rules or data_folder("rules"), kb or data_folder("kb"))
+    if folders not in _loaded:
+        _loaded[folders] = _from_cache(*folders)
+    return _loaded[folders]
+
+
+def _from_cache(rules: str, kb: str) -> Library:
+    cache = cache_folder()
+    sources = (rules, kb, package_folder("ingest", "formats"), package_folder("rulebook"))
+    stamp = _stamp(sources)
+    stamp_file = os.path.join(cache, f"stamp-{stamp}")
+    try:
+        with open(stamp_file, encoding="ascii") as stream:
+            key = stream.read()
+        return _library([_read(os.path.join(cache, f"{key}.{part}")) for part in _PARTS], key)
+    except (OSError, ValueError):
+        pass
+    key = _content_key(sources)
+    files = [os.path.join(cache, f"{key}.{part}") for part in _PARTS]
+    try:
+        parts = [_read(path) for path in files]
+    except OSError:
+        parts = _compile(rules, kb)
+    _save(cache, dict(zip(files, parts, strict=True)), stamp_file, key)
+    return _library(parts, key)
+
+
+def _library(parts: list[bytes], key: str) -> Library:
+    book, database, knowledge = parts
+    return Library(Rulebook(book, database), Knowledge(knowledge), key)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _stamp(folders: tuple[str, ...]) -> str:
+    """A number that changes when any file below the folders is added, removed or written."""
+    total = [sys.version_info[:2], folders]
+    for folder in folders:
+        stack = [folder]
+        while stack:
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    if entry.name.startswith(("_", ".")):
+                        continue
+                    if entry.is_dir():
+                        stack.append(entry.path)
+                    else:
+                        status = entry.stat()
+                        total.append((entry.path, status.st_size, status.st_mtime_ns))
+    from zlib import crc32
+
+    text = repr(sorted(map(str, total))).encode()
+    return f"{crc32(text):08x}{crc32(text, 1):08x}{len(text):x}"
+
+
+def _content_key(folders: tuple[str, ...]) -> str:
+    from hashlib import sha256
+    from platform import machine
+
+    import hyperscan
+
+    digest = sha256(f"{hyperscan.__version__} {machine()} {sys.platform}".encode())
+    for folder in folders:
+        for base, subfolders, names in os.walk(folder):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith(("_", ".")))
+            for name in sorted(names):
+                if name.endswith((".yaml", ".yml", ".md", ".py")):
+                    path = os.path.join(base, name)
+                    digest.update(os.path.relpath(path, folder).encode() + b"\0" + _read(path) + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def _compile(rules: str, kb: str) -> list[bytes]:
+    from triage.ingest.formats import compile_formats
+    from triage.knowledge import compile_knowledge
+    from triage.rulebook.compile import compile_book
+    from triage.rulebook.read import read_rules
+
+    knowledge = compile_knowledge(kb)
+    sources = read_rules(rules, frozenset(Knowledge(knowledge).ids()))
+    formats = compile_formats()
+    compiled = compile_book(sources, formats.facts, {"formats": formats.lines})
+    return [compiled.book, compiled.database, knowledge]
+
+
+def _save(cache: str, files: dict[str, bytes], stamp_file: str, key: str) -> None:
+    """Keeps the compiled parts; a cache that cannot be written only costs time."""
+    try:
+        os.makedirs(cache, exist_ok=True)
+        _forget(cache, keep=12)
+        for path, data in files.items():
+            _write(path, data)
+        _write(stamp_file, key.encode())
+    except OSError as fault:
+        print(f"triage: compiled rules cannot be kept in {cache}: {fault.strerror}", file=sys.stderr)
+
+
+def _write(path: str, data: bytes) -> None:
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "wb") as stream:
+        stream.write(data)
+    os.replace(temporary, path)
+
+
+def _forget(cache: str, keep: int) -> None:
+    """Drops the oldest files of earlier rule sets."""
+    entries = sorted(os.scandir(cache), key=lambda e: e.stat().st_mtime, reverse=True)
+    for entry in entries[keep * 4 :]:
+        if entry.is_file():
+            os.unlink(entry.path)

@@ -1,0 +1,103 @@
+"""Named masks: what is noise in a message, and what is secret.
+
+One row per kind. Order matters: the first row that fits at a place wins. What is
+masked is kept on the record, since opsets, versions and shapes are evidence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# name, pattern: the noise that makes two reports of one failure look different
+NOISE: tuple[tuple[str, str], ...] = (
+    ("url", r"\b(?:https?|ftp|s3|gs|hdfs)://[^\s'\"<>)\]]+"),
+    ("uuid", r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"),
+    ("time", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d|\b\d\d:\d\d:\d\d(?:[.,]\d+)?"),
+    ("address", r"\b0x[0-9a-fA-F]+\b"),
+    ("email", r"\b[\w.+-]+@[\w-]+\.[\w.]+\b"),
+    ("ip", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"),
+    ("source", r"\b[\w/\\.-]+\.(?:cpp|cc|cu|cuh|h|hpp|c|py|rs|go|java|cs|ts|js)(?:::[\w:~]+)*[:(]+\d+\)?"),
+    ("path", r"(?:[A-Za-z]:[\\/]|\.{0,2}/|~/)[\w .+@=-]*?(?:[\\/][\w.+@=-]+)+|(?:[A-Za-z]:[\\/]|\.{0,2}/)[\w.+@=-]+"),
+    ("file", r"\b[\w+-]+(?:\.[\w+-]+)*\.(?:onnx|engine|plan|trt|pt|pth|bin|safetensors|gguf|ggml|json|txt|so|dll|yaml|pbtxt|log)\b(?:\.\d+)*"),
+    ("shape", r"[\[({](?: *-?\d+ *[,x] *)+(?:-?\d+)? *[\])}]|\b-?\d+(?:x-?\d+)+\b"),
+    ("duration", r"\b\d+(?:\.\d+)? ?(?:ms|us|ns|s|sec|seconds|minutes|min|h)\b"),
+    ("size", r"\b\d+(?:\.\d+)? ?(?:[KMGT]i?B|bytes?|B)\b"),
+    ("version", r"\bv?\d+\.\d+(?:\.\w+)+(?:\+\w+)?\b"),
+    ("hash", r"\b[0-9a-f]{12,64}\b"),
+    ("name", r"(?:'[^'\n]{1,120}'|\"[^\"\n]{1,120}\")"),
+    ("scoped", r"/?[\w.]+(?:/[\w.:-]+)+"),
+    ("number", r"\b-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
+)
+
+# name, pattern, number of leading group kept: what must never be stored or posted
+SECRETS: tuple[tuple[str, str], ...] = (
+    ("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"),
+    ("github token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{22,255})"),
+    ("gitlab token", r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[A-Za-z0-9_-]{16,}"),
+    ("hugging face token", r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}"),
+    ("openai key", r"\bsk-(?:proj-|svcacct-|admin-|ant-)?[A-Za-z0-9_-]{20,}"),
+    ("aws key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    ("google key", r"\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}"),
+    ("slack token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    ("nvidia key", r"\bnvapi-[A-Za-z0-9_-]{20,}"),
+    ("pypi token", r"\bpypi-[A-Za-z0-9_-]{32,}"),
+    ("web token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    ("bearer", r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}"),
+    ("password in address", r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:[^\s/@'\"]{1,200}@"),
+    ("azure key", r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%=]{20,}"),
+    ("assigned secret",
+     r"(?i)\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?"
+     r"[\"']?[ \t]{0,3}[=:][ \t]{0,3}[\"']?[A-Za-z0-9+/_.~-]{16,}"),
+)  # fmt: skip
+
+_programs: dict[str, Any] = {}
+_KEEP_NAME = ("assigned secret", "password in address", "bearer", "azure key")
+
+
+def _program(name: str, rows: tuple[tuple[str, str], ...]) -> Any:
+    if name not in _programs:
+        import re2
+
+        joined = "|".join(f"({pattern})" for _, pattern in rows)
+        _programs[name] = re2.compile(joined)
+    return _programs[name]
+
+
+def redact(text: str) -> str:
+    """The text with every secret replaced by its kind."""
+    if len(text) < 16:
+        return text
+    program = _program("secrets", SECRETS)
+    if program.search(text) is None:
+        return text
+    redacted: str = program.sub(_secret, text)
+    return redacted
+
+
+def _secret(match: Any) -> str:
+    kind = SECRETS[_which(match)][0]
+    found = match.group()
+    if kind == "assigned secret":
+        return found[: max(found.rfind("="), found.rfind(":")) + 1] + f"[{kind} masked]"
+    if kind == "password in address":
+        return found[: found.find("://") + 3] + f"[{kind} masked]@"
+    return f"[{kind} masked]"
+
+
+def _which(match: Any) -> int:
+    return next(i for i, group in enumerate(match.groups()) if group is not None)
+
+
+def mask(text: str) -> tuple[str, dict[str, list[str]]]:
+    """The text with its noise replaced by ``<kind>``, and what stood there."""
+    kept: dict[str, list[str]] = {}
+    parts: list[str] = []
+    position = 0
+    for match in _program("noise", NOISE).finditer(text):
+        kind = NOISE[_which(match)][0]
+        kept.setdefault(kind, []).append(match.group())
+        parts.append(text[position : match.start()])
+        parts.append(f"<{kind}>")
+        position = match.end()
+    parts.append(text[position:])
+    return "".join(parts), kept

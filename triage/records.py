@@ -1,0 +1,150 @@
+"""The frozen records that the steps hand over. No behaviour, no imports from triage.
+
+Named tuples, because they are frozen, cheap to make and cost nothing to import.
+Line numbers are 1-based in the input as it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Source(NamedTuple):
+    """Bytes of one log and where they came from.
+
+    ``data`` holds the whole log, or is ``None`` when ``path`` names a file that
+    is read piece by piece.
+    """
+
+    name: str
+    data: bytes | None
+    path: str | None = None
+    origin: str = "file"
+
+
+class Line(NamedTuple):
+    """One input line after its wrappers and colours were peeled."""
+
+    number: int
+    raw: str
+    text: str
+    wrappers: tuple[str, ...] = ()
+
+
+class Hit(NamedTuple):
+    """One pattern found in one line."""
+
+    pattern: int
+    line: int
+    text: str
+    start: int
+    end: int
+    captures: Mapping[str, str]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+class Evidence(NamedTuple):
+    """A decisive line; ``start`` and ``end`` mark the part that the rule matched."""
+
+    line: int
+    text: str
+    start: int = 0
+    end: int = 0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+class Finding(NamedTuple):
+    """One rule's word on one log."""
+
+    rule: str
+    says: str
+    cause: str
+    also: tuple[str, ...]
+    line: int
+    hits: tuple[Hit, ...]
+    captures: Mapping[str, str]
+    why: str
+    tool: str
+    stage: str | None
+    order: int
+
+
+class Fix(NamedTuple):
+    """A repair that answers a cause: id, title, and how safe it is."""
+
+    id: str
+    title: str
+    safety: str
+
+
+class Cause(NamedTuple):
+    """A cause that was named for an incident."""
+
+    id: str
+    verdict: str
+    by: str
+    evidence: tuple[Evidence, ...]
+    captures: Mapping[str, str]
+    why: str
+    fixes: tuple[Fix, ...] = ()
+
+
+class RuledOut(NamedTuple):
+    """A candidate that lost, with the reason in words."""
+
+    id: str
+    why: str
+
+
+class Signature(NamedTuple):
+    """A failure's text with its noise masked; ``kept`` holds what was masked."""
+
+    version: str
+    hash: str
+    template: str
+    kept: Mapping[str, Sequence[str]]
+
+
+class Incident(NamedTuple):
+    """One independent failure, or a consequence of one (``consequence_of``)."""
+
+    tool: str
+    tool_version: str | None
+    stage: str | None
+    component: str | None
+    model: str | None
+    precision: str | None
+    engine_version: str | None
+    facts: Mapping[str, object]
+    signature: Signature | None
+    span: tuple[int, int]
+    consequence_of: int | None
+    causes: tuple[Cause, ...]
+    ruled_out: tuple[RuledOut, ...]
+    similar: tuple[object, ...] = ()
+    consequences: tuple[int, ...] = ()
+    needed: str | None = None
+    id: str | None = None
+
+
+class Diagnosis(NamedTuple):
+    """What one log says: a verdict and its incidents; ``primary`` indexes them."""
+
+    verdict: str
+    failure: bool
+    primary: int | None
+    incidents: tuple[Incident, ...]
+    environment: Mapping[str, object]
+    cut: Mapping[str, object] | None
+    lines: int
+    size: int
+
+
+class Report(NamedTuple):
+    """A diagnosis with the name of its source: what outputs draw."""
+
+    source: str
+    diagnosis: Diagnosis

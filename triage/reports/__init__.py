@@ -1,0 +1,1 @@
+"""One module an output format: ``MEDIA_TYPE`` and ``render(reports, colour, width) -> str``."""

@@ -1,0 +1,17 @@
+"""The report as one JSON document; several inputs make a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from json import dumps
+
+from triage.records import Report
+from triage.reports._shape import as_dict
+
+MEDIA_TYPE = "application/json"
+
+
+def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
+    """JSON, indented, keys in the published order."""
+    shaped = [as_dict(report) for report in reports]
+    return dumps(shaped[0] if len(shaped) == 1 else shaped, ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,75 @@
+"""The report as Markdown: the same five parts, every excerpt harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from triage.records import Cause, Incident, Report
+from triage.reports._advice import advice_for
+
+MEDIA_TYPE = "text/markdown"
+_ESCAPED = {ord(char): f"\\{char}" for char in "\\`*_{}[]()#+-!|~"}
+_ESCAPED.update({ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord("@"): "@\u200b"})
+
+
+def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
+    """One section a report."""
+    return "\n".join("\n".join(_report(report)) + "\n" for report in reports)
+
+
+def escaped(text: str) -> str:
+    """Log text as plain Markdown text: no markup, mention, reference or HTML works in it."""
+    return text.translate(_ESCAPED)
+
+
+def _report(report: Report) -> Iterator[str]:
+    diagnosis = report.diagnosis
+    if not diagnosis.failure or diagnosis.primary is None:
+        yield f"### {escaped(report.source)}: no failure"
+        return
+    incident = diagnosis.incidents[diagnosis.primary]
+    cause = incident.causes[0]
+    advice = advice_for(cause.id)
+    yield f"### {cause.verdict.capitalize()}: {cause.id}"
+    yield ""
+    yield f"{escaped(advice.title)} — in {escaped(report.source)}{_about(incident)}"
+    for other in incident.causes[1:]:
+        yield f"or **{other.id}**: {escaped(advice_for(other.id).title)}"
+    yield ""
+    yield "**Decisive lines**"
+    yield ""
+    yield from _lines(cause)
+    yield ""
+    yield f"**Why** {escaped(cause.why)}"
+    for out in incident.ruled_out[:4]:
+        yield f"- not {out.id}: {escaped(out.why)}"
+    yield ""
+    yield "**What to do**"
+    yield ""
+    yield from _cure(incident, cause, advice.words, advice.commands)
+    yield ""
+    yield "**Similar incidents** none known here"
+
+
+def _about(incident: Incident) -> str:
+    parts = [f"{incident.tool} {incident.tool_version or ''}".strip(), incident.stage, incident.model, incident.precision]
+    return " (" + escaped(" · ".join(part for part in parts if part)) + ")"
+
+
+def _lines(cause: Cause) -> Iterator[str]:
+    """An indented code block cannot be closed by anything that stands in the log."""
+    for line in cause.evidence:
+        yield f"    {line.line}: {line.text}"
+
+
+def _cure(incident: Incident, cause: Cause, words: str, commands: Sequence[str]) -> Iterator[str]:
+    if incident.needed:
+        yield f"To be sure, get: {escaped(incident.needed)}"
+    if cause.id == "unknown":
+        return
+    yield words
+    for fix in cause.fixes:
+        yield f"- {fix.title} (`{fix.id}`, {fix.safety})"
+    if commands:
+        yield ""
+        yield from (f"    {command}" for command in commands)

@@ -1,0 +1,116 @@
+"""The compiled book at work: pattern and rule lines are parsed when first asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from triage.rulebook.patterns import compile_line
+
+
+class Rule(NamedTuple):
+    """What a rule says, without its patterns and samples."""
+
+    index: int
+    id: str
+    cause: str
+    says: str
+    status: str
+    tool: str
+    stage: str | None
+    also: tuple[str, ...]
+    when: tuple[Any, ...]
+    why: str
+    within: int
+    needs: int
+    unless: int
+    then: int
+    beats: frozenset[int]
+
+
+class Pattern(NamedTuple):
+    """One pattern: ``kind`` m n u t f, its owner (rule index or fact index), its place there."""
+
+    kind: str
+    owner: int
+    slot: int
+    search: Any
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+class Rulebook:
+    """Rules, patterns and the scanning database of one compiled book."""
+
+    def __init__(self, book: bytes, database: bytes) -> None:
+        lines = book.decode("utf-8").split("\n")
+        header = json.loads(lines[0])
+        count = header["patterns"]
+        self._pattern_lines = lines[1 : 1 + count]
+        self._rule_lines = lines[1 + count :]
+        self.literals: list[list[int]] = header["literals"]
+        self.facts: list[str] = header["facts"]
+        self.extra: dict[str, Any] = header["extra"]
+        self._patterns: dict[int, Pattern] = {}
+        self._rules: dict[int, Rule] = {}
+        self._serialised = database
+        self._database: Any = None
+
+    def __len__(self) -> int:
+        return len(self._rule_lines)
+
+    @property
+    def database(self) -> Any:
+        """The Hyperscan database, loaded when first used."""
+        if self._database is None:
+            from hyperscan import HS_MODE_BLOCK, loadb
+
+            self._database = loadb(self._serialised, HS_MODE_BLOCK)
+        return self._database
+
+    def scratch(self) -> Any:
+        """Working memory for one thread's scans."""
+        from hyperscan import Scratch
+
+        return Scratch(self.database)
+
+    def pattern(self, index: int) -> Pattern:
+        """One pattern, compiled on first use."""
+        found = self._patterns.get(index)
+        if found is None:
+            kind, owner, slot, written = self._pattern_lines[index].split("\t", 3)
+            program = compile_line(written)
+            groups = program.groupindex
+            names = tuple(name.decode() for name in groups)
+            found = Pattern(kind, int(owner), int(slot), program.search, names, tuple(groups.values()))
+            self._patterns[index] = found
+        return found
+
+    def rule(self, index: int) -> Rule:
+        """One rule, parsed on first use."""
+        found = self._rules.get(index)
+        if found is None:
+            row = json.loads(self._rule_lines[index])
+            found = Rule(
+                index,
+                row["id"],
+                row["cause"],
+                row["says"],
+                row["status"],
+                row["tool"],
+                row.get("stage"),
+                tuple(row.get("also", ())),
+                tuple(row.get("when", ())),
+                row.get("why", ""),
+                row.get("within", 12),
+                row.get("needs", 0),
+                row.get("unless", 0),
+                row.get("then", 0),
+                frozenset(row.get("beats", ())),
+            )
+            self._rules[index] = found
+        return found
+
+    def rules(self) -> list[Rule]:
+        """Every rule, in order of id."""
+        return [self.rule(index) for index in range(len(self._rule_lines))]

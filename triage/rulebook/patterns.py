@@ -1,0 +1,210 @@
+"""How a pattern that a person wrote becomes something to scan with.
+
+Three forms of one pattern:
+
+- *written*: RE2 syntax, in a rule or format file;
+- *line pattern*: quotes widened (a message may be quoted or escaped by the tool
+  that repeats it), compiled with RE2 for one line, which gives the captures;
+- *literals*: fixed words of which at least one stands in every match. All
+  literals of all patterns make the one Hyperscan database that reads the log;
+  the line pattern is tried only where one of its literals was seen.
+
+Every engine used here runs in time linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+SHORTEST_LITERAL = 4
+SHORTEST_SIDE_LITERAL = 3
+LONGEST_LITERAL = 32
+_QUOTE = r"""\\{0,2}["'`]"""
+_PLAIN = re.compile(r"[^\w\s]+|\s+")
+# words that stand in ordinary lines: a literal made of them alone is a poor anchor
+_COMMON = re.compile(
+    r"(?i)\b(?:error|errors|failed|failure|warning|tensor|model|input|output|inputs|outputs|layer|node|the|for|not|"
+    r"and|with|from|this|that|type|name|shape|could|found|file|while|onnx|version|value|invalid|unsupported|"
+    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
+)
+
+
+class Literals(NamedTuple):
+    """Words of which at least one stands in every match."""
+
+    words: tuple[str, ...]
+    caseless: bool
+
+    def score(self) -> float:
+        """Longer and rarer is better; many alternatives are worse."""
+        worth = min(_worth(word) for word in self.words)
+        return worth - 0.4 * (len(self.words) - 1) - (2.0 if self.caseless else 0.0)
+
+
+def _worth(word: str) -> float:
+    rare = _COMMON.sub("", word)
+    rare = _PLAIN.sub("", rare)
+    return min(len(word), LONGEST_LITERAL) * 0.5 + min(len(rare), 16) * 1.5
+
+
+def widen_quotes(pattern: str) -> str:
+    """Makes every quote outside a character class match any quote, escaped or not."""
+    out: list[str] = []
+    index = 0
+    while index < len(pattern):
+        char = pattern[index]
+        if char == "\\":
+            out.append(pattern[index : index + 2])
+            index += 2
+        elif char == "[":
+            end = _class_end(pattern, index)
+            out.append(pattern[index:end])
+            index = end
+        else:
+            out.append(_QUOTE if char in "\"'`" else char)
+            index += 1
+    return "".join(out)
+
+
+def _class_end(pattern: str, start: int) -> int:
+    index = start + 1
+    if pattern[index : index + 1] == "^":
+        index += 1
+    if pattern[index : index + 1] == "]":
+        index += 1
+    while index < len(pattern) and pattern[index] != "]":
+        index += 2 if pattern[index] == "\\" else 1
+    return index + 1
+
+
+def compile_line(pattern: str) -> Any:
+    """RE2 program for one line of bytes; raises ValueError with RE2's reason."""
+    import re2
+
+    try:
+        return re2.compile(line_source(pattern), _options())
+    except re2.error as fault:
+        reason = fault.args[0] if fault.args else fault
+        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        raise ValueError(text) from None
+
+
+def compile_plain(pattern: str) -> Any:
+    """RE2 program for bytes, the pattern taken as it is (``\\xNN`` are bytes)."""
+    import re2
+
+    return re2.compile(pattern.encode("latin-1"), _options())
+
+
+def line_source(pattern: str) -> bytes:
+    """The bytes handed to RE2: quotes widened, ``^`` and ``$`` at line ends."""
+    return b"(?m)" + widen_quotes(pattern).encode()
+
+
+_shared: list[Any] = []
+
+
+def _options() -> Any:
+    if not _shared:
+        import re2
+
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.log_errors = False
+        _shared.append(options)
+    return _shared[0]
+
+
+def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
+    """The best literals of a pattern; raises ValueError where all are shorter than ``shortest``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from re import _parser  # type: ignore[attr-defined]
+
+        try:
+            tree = _parser.parse(widen_quotes(pattern))
+        except re.error as fault:
+            raise ValueError(str(fault)) from None
+    caseless = bool(tree.state.flags & re.IGNORECASE)
+    found = [c for c in _candidates(list(tree), caseless) if _usable(c, shortest)]
+    if not found:
+        raise ValueError(
+            f"no fixed word of {shortest} letters or more stands in every match; "
+            "add words that the tool always prints"
+        )
+    best = max(found, key=Literals.score)
+    words = tuple(dict.fromkeys(word[:LONGEST_LITERAL] for word in best.words))
+    return Literals(words, best.caseless)
+
+
+def _usable(candidate: Literals, shortest: int = 1) -> bool:
+    return bool(candidate.words) and all(len(w.strip()) >= shortest for w in candidate.words)
+
+
+def _candidates(items: Iterable[Any], caseless: bool) -> list[Literals]:
+    """Literal sets of a concatenation: each run of letters, and each branch."""
+    found: list[Literals] = []
+    run: list[str] = []
+
+    def flush() -> None:
+        if run:
+            found.append(Literals(("".join(run),), caseless))
+            run.clear()
+
+    for op, argument in items:
+        name = str(op)
+        if name == "LITERAL":
+            run.append(chr(argument))
+            continue
+        if name == "SUBPATTERN" and _is_plain(argument):
+            run.extend(chr(value) for _, value in argument[3])
+            continue
+        whole = _alternatives(name, argument)
+        if whole:
+            found.append(Literals(tuple("".join(run) + word for word in whole), caseless))
+        flush()
+        found.extend(_nested(name, argument, caseless))
+    flush()
+    return found
+
+
+def _alternatives(name: str, argument: Any) -> list[str]:
+    """The words of ``(a|b|c)`` where every alternative is fixed, else nothing."""
+    if name == "SUBPATTERN" and not argument[1] and not argument[2] and len(argument[3]) == 1:
+        inner, value = argument[3][0]
+        return _alternatives(str(inner), value)
+    if name != "BRANCH" or not all(str(op) == "LITERAL" for branch in argument[1] for op, _ in branch):
+        return []
+    return ["".join(chr(value) for _, value in branch) for branch in argument[1]]
+
+
+def _is_plain(argument: Any) -> bool:
+    return not argument[1] and not argument[2] and all(str(op) == "LITERAL" for op, _ in argument[3])
+
+
+def _nested(name: str, argument: Any, caseless: bool) -> list[Literals]:
+    if name == "SUBPATTERN":
+        added, removed, inner = argument[1], argument[2], argument[3]
+        folded = (caseless or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
+        return _candidates(inner, folded)
+    if name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"} and argument[0] >= 1:
+        return _candidates(argument[2], caseless)
+    if name == "BRANCH":
+        return _branch(argument[1], caseless)
+    return []
+
+
+def _branch(branches: Sequence[Any], caseless: bool) -> list[Literals]:
+    words: list[str] = []
+    folded = caseless
+    for branch in branches:
+        options = [c for c in _candidates(branch, caseless) if _usable(c)]
+        if not options:
+            return []
+        best = max(options, key=Literals.score)
+        words.extend(best.words)
+        folded = folded or best.caseless
+    return [Literals(tuple(words), folded)]
