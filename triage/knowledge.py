@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from triage.errors import KnowledgeFault, UnknownName
@@ -56,7 +56,7 @@ class Knowledge:
         return list(self._tables)
 
     def deeper(self, cause: str) -> frozenset[str]:
-        """Causes that, named in the same log, are the reason of this one (transitively)."""
+        """Causes that, named in the same log, are the reason of this one."""
         return self._deeper.get(cause, frozenset())
 
     def article(self, cause: str) -> Article:
@@ -93,29 +93,10 @@ def compile_knowledge(folder: str) -> bytes:
                     faults.append(f"{article['path']}: {key} names {other!r}, which is no cause")
     if faults:
         raise KnowledgeFault(faults)
-    deeper = _closure({a["id"]: a["explained-by"] for a in articles})
+    deeper = {a["id"]: a["explained-by"] for a in articles}
     header = {"causes": [a["id"] for a in articles], "tables": list(tables), "deeper": deeper}
     rows: list[Any] = [header, *articles, *tables.values()]
     return "\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows).encode()
-
-
-def _closure(direct: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Deeper causes, transitively; where a ring exists only the direct ones count."""
-    closed: dict[str, list[str]] = {}
-    for start in direct:
-        seen: set[str] = set()
-        stack = list(direct[start])
-        while stack:
-            cause = stack.pop()
-            if cause not in seen and cause != start:
-                seen.add(cause)
-                stack.extend(direct.get(cause, ()))
-        closed[start] = sorted(seen)
-    for start, reached in closed.items():
-        for cause in list(reached):
-            if start in closed.get(cause, ()) and cause not in direct[start]:
-                reached.remove(cause)
-    return {cause: reached for cause, reached in closed.items() if reached}
 
 
 def _articles(folder: str, faults: list[str]) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,7 @@ class _Kept:
 def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "utf-8") -> Diagnosis:
     """Diagnoses a log given as chunks of UTF-8 bytes."""
     book = library.rulebook
-    database, scratch = book.database, book.scratch()
+    database, scratch = book.database, book.scratch
     scanner = Scanner(book)
     kept = _Kept()
     lines = size = 0

@@ -165,7 +165,7 @@ def _beaten(rule: Rule, others: Sequence[Rule]) -> bool:
             continue
         if rule.index in other.beats:
             return True
-        if other.says == "noise" and rule.says in ("failure", "hint", "end") and other.index not in rule.beats:
+        if other.says == "noise" and rule.says != "cause" and other.index not in rule.beats:
             return True
     return False
 

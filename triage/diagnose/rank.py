@@ -57,11 +57,19 @@ def rank(matched: Matched, knowledge: Knowledge) -> Ranked:
 def _deeper(finding: Finding, others: Sequence[Finding], knowledge: Knowledge) -> Finding | None:
     causes = knowledge.deeper(finding.rule.cause)
     for other in others:
-        if other.rule.cause in causes:
-            if finding.rule.cause in knowledge.deeper(other.rule.cause):
-                continue
+        if other.rule.cause in causes and _weight(other) >= _weight(finding):
             return other
     return None
+
+
+def _weight(finding: Finding) -> int:
+    """What may explain what: an end message or a mere hint never explains a line that states a cause.
+
+    A rule's cause that was printed as a warning may: the reason is often said softly.
+    """
+    if finding.rule.says == "cause":
+        return 2
+    return 1
 
 
 def _tier(finding: Finding, explaining: set[int]) -> int:

@@ -40,16 +40,19 @@ class Scanner:
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self._counts: dict[int, int] = {}
+        self._full: set[int] = set()
+        self._done: set[int] = set()
         self.hits: list[RawHit] = []
-        self.dropped = 0
 
     def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
         """Confirms the events of one piece whose first line has the given number."""
-        literals = self._book.literals
+        literals, full, done = self._book.literals, self._full, self._done
         start = end = -1
         number, counted = first_line, 0
         wanted: dict[int, int] = {}
         for literal, position in events:
+            if literal in done:
+                continue
             if position > end:
                 if wanted:
                     self._confirm(data, start, end, number, wanted)
@@ -60,8 +63,13 @@ class Scanner:
                     end = len(data)
                 number += data.count(b"\n", counted, start)
                 counted = start
+            awake = False
             for pattern in literals[literal]:
-                wanted.setdefault(pattern, position)
+                if pattern not in full:
+                    awake = True
+                    wanted.setdefault(pattern, position)
+            if not awake:
+                done.add(literal)
         if wanted:
             self._confirm(data, start, end, number, wanted)
 
@@ -71,12 +79,6 @@ class Scanner:
         if end - start <= LONG_LINE:
             line = peel(data[start:end])
         for index, position in wanted.items():
-            seen = counts.get(index, 0)
-            if seen >= HITS_PER_FACT:
-                limit = HITS_PER_FACT if book.pattern(index).kind == "f" else HITS_PER_PATTERN
-                if seen >= limit:
-                    self.dropped += 1
-                    continue
             pattern = book.pattern(index)
             text = line or peel(data[max(start, position - _AROUND) : min(end, position + _AROUND)])
             found = pattern.search(text)
@@ -85,7 +87,9 @@ class Scanner:
                 found = pattern.search(text)
             if found is None:
                 continue
-            counts[index] = seen + 1
+            seen = counts[index] = counts.get(index, 0) + 1
+            if seen >= (HITS_PER_PATTERN if pattern.kind in "mt" else HITS_PER_FACT):
+                self._full.add(index)
             before = after = b""
             if pattern.kind == "m":
                 before, after = _before(data, start), _after(data, end)

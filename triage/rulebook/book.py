@@ -55,6 +55,7 @@ class Rulebook:
         self._rules: dict[int, Rule] = {}
         self._serialised = database
         self._database: Any = None
+        self._scratches: dict[int, Any] = {}
 
     def __len__(self) -> int:
         return len(self._rule_lines)
@@ -68,11 +69,17 @@ class Rulebook:
             self._database = loadb(self._serialised, HS_MODE_BLOCK)
         return self._database
 
+    @property
     def scratch(self) -> Any:
-        """Working memory for one thread's scans."""
-        from hyperscan import Scratch
+        """Working memory for scans; one for each thread, since it must not be shared."""
+        from threading import get_ident
 
-        return Scratch(self.database)
+        thread = get_ident()
+        if thread not in self._scratches:
+            from hyperscan import Scratch
+
+            self._scratches[thread] = Scratch(self.database)
+        return self._scratches[thread]
 
     def pattern(self, index: int) -> Pattern:
         """One pattern, compiled on first use."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of
+from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of, scan_source
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
 BOOK_VERSION = 4
+POOR_LITERAL = 12.0
+SPEAKING = (*NAMES_CAUSE, "noise")
 
 
 class PatternLine(NamedTuple):
@@ -39,7 +42,8 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
     patterns = list(_pattern_lines(rules))
     patterns.extend(PatternLine("f", 0, 0, pattern) for _, pattern in facts)
     words, owners = _literal_table(patterns)
-    beats = precedence(rules)
+    database = _database(words)
+    beats = precedence(rules, Scan(database, owners, patterns))
     header = {
         "version": BOOK_VERSION,
         "patterns": len(patterns),
@@ -51,7 +55,7 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
     lines = [json.dumps(header, separators=(",", ":"), ensure_ascii=False)]
     lines.extend(f"{p.kind}\t{p.owner}\t{p.slot}\t{p.pattern}" for p in patterns)
     lines.extend(_rule_line(rule, beats.get(index, ())) for index, rule in enumerate(rules))
-    return Compiled("\n".join(lines).encode(), _database(words))
+    return Compiled("\n".join(lines).encode(), database)
 
 
 def _pattern_lines(rules: Sequence[RuleSource]) -> Iterable[PatternLine]:
@@ -82,24 +86,46 @@ def _rule_line(rule: RuleSource, beats: Iterable[int]) -> str:
 
 
 def _literal_table(patterns: Sequence[PatternLine]) -> tuple[list[tuple[bytes, bool]], list[list[int]]]:
+    """Expressions (and whether they are caseless) with the patterns that each announces.
+
+    A good literal is enough. Where the best one also stands in ordinary lines, the
+    whole pattern is scanned for instead, which costs less than looking at each.
+    """
     table: dict[tuple[bytes, bool], list[int]] = {}
     for index, line in enumerate(patterns):
         literals = literals_of(line.pattern, SHORTEST_SIDE_LITERAL)
+        if literals.score() < POOR_LITERAL and _scans(line.pattern):
+            table.setdefault((scan_source(line.pattern).encode(), False), []).append(index)
+            continue
         for word in literals.words:
-            key = (word.lower().encode() if literals.caseless else word.encode(), literals.caseless)
+            key = (_escape((word.lower() if literals.caseless else word).encode()), literals.caseless)
             table.setdefault(key, []).append(index)
     return list(table), list(table.values())
 
 
-def _database(words: Sequence[tuple[bytes, bool]]) -> bytes:
+@cache
+def _scans(pattern: str) -> bool:
+    """Whether Hyperscan takes the whole pattern."""
+    import hyperscan
+
+    try:
+        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(
+            expressions=[scan_source(pattern).encode()], ids=[0], elements=1, flags=[0]
+        )
+    except hyperscan.HyperscanError:
+        return False
+    return True
+
+
+def _database(expressions: Sequence[tuple[bytes, bool]]) -> bytes:
     import hyperscan
 
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[_escape(word) for word, _ in words],
-        ids=list(range(len(words))),
-        elements=len(words),
-        flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in words],
+        expressions=[expression for expression, _ in expressions],
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in expressions],
     )
     return bytes(hyperscan.dumpb(database))
 
@@ -108,24 +134,17 @@ def _escape(word: bytes) -> bytes:
     return b"".join(b"\\x%02x" % byte for byte in word)
 
 
-def precedence(rules: Sequence[RuleSource]) -> dict[int, set[int]]:
+def precedence(rules: Sequence[RuleSource], scanner: Scan) -> dict[int, set[int]]:
     """Which rule beats which on one line, derived from samples.
 
-    A rule that misses another's samples but has all of its own hit by that other
+    A rule that misses another's samples but has one of its own hit by that other
     is the more specific. ``yields_to`` says it where samples cannot.
     """
-    named = [i for i, rule in enumerate(rules) if rule.says in (*NAMES_CAUSE, "noise")]
-    programs = {i: [compile_line(p) for p in rules[i].patterns] for i in named}
-    words = {i: [literals_of(p) for p in rules[i].patterns] for i in named}
-    hit_by: dict[int, dict[int, int]] = defaultdict(dict)
-    for i in named:
-        for j in _hitting(rules[i], named, programs, words):
-            hit_by[i][j] = hit_by[i].get(j, 0) + 1
+    hit_by = {index: scanner.rules_hitting(rule.hits) - {index} for index, rule in enumerate(rules)}
     beats: dict[int, set[int]] = defaultdict(set)
-    for i, others in hit_by.items():
-        for j in others:
-            if j != i and i not in hit_by.get(j, {}):
-                beats[i].add(j)
+    for index, others in hit_by.items():
+        if rules[index].says in SPEAKING:
+            beats[index] = {o for o in others if rules[o].says in SPEAKING and index not in hit_by[o]}
     ids = {rule.id: index for index, rule in enumerate(rules)}
     for index, rule in enumerate(rules):
         for other in rule.yields_to:
@@ -134,18 +153,32 @@ def precedence(rules: Sequence[RuleSource]) -> dict[int, set[int]]:
     return beats
 
 
-def _hitting(
-    rule: RuleSource, named: Sequence[int], programs: Mapping[int, Sequence[Any]], words: Mapping[int, Sequence[Any]]
-) -> set[int]:
-    found: set[int] = set()
-    for text in rule.hits:
-        lowered = text.lower()
-        for line in text.encode().split(b"\n"):
-            for j in named:
-                if j in found:
-                    continue
-                for program, literals in zip(programs[j], words[j], strict=True):
-                    if any(word.lower() in lowered for word in literals.words) and program.search(line):
-                        found.add(j)
-                        break
-    return found
+class Scan:
+    """The compiled database at work on samples, while the book is being made."""
+
+    def __init__(self, database: bytes, owners: Sequence[Sequence[int]], patterns: Sequence[PatternLine]) -> None:
+        import hyperscan
+
+        self._database = hyperscan.loadb(database, hyperscan.HS_MODE_BLOCK)
+        self._scratch = hyperscan.Scratch(self._database)
+        self._owners, self._patterns = owners, patterns
+
+    def rules_hitting(self, samples: Iterable[str]) -> set[int]:
+        """Rules whose own pattern matches a line of the samples."""
+        found: set[int] = set()
+        for sample in samples:
+            for line in sample.encode().split(b"\n"):
+                for index in self._announced(line):
+                    pattern = self._patterns[index]
+                    if pattern.kind == "m" and pattern.owner not in found and compile_line(pattern.pattern).search(line):
+                        found.add(pattern.owner)
+        return found
+
+    def _announced(self, line: bytes) -> set[int]:
+        events: list[int] = []
+        self._database.scan(line, match_event_handler=_note, context=events, scratch=self._scratch)
+        return {index for event in events for index in self._owners[event]}
+
+
+def _note(event: int, _start: int, _end: int, _flags: int, events: list[int]) -> None:
+    events.append(event)

@@ -17,18 +17,20 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-SHORTEST_LITERAL = 4
-SHORTEST_SIDE_LITERAL = 3
+SHORTEST_LITERAL = 3
+SHORTEST_SIDE_LITERAL = 2
 LONGEST_LITERAL = 32
 _QUOTE = r"""\\{0,2}["'`]"""
+_GROUP_NAME = re.compile(r"\(\?P<\w+>")
 _PLAIN = re.compile(r"[^\w\s]+|\s+")
 # words that stand in ordinary lines: a literal made of them alone is a poor anchor
 _COMMON = re.compile(
     r"(?i)\b(?:error|errors|failed|failure|warning|tensor|model|input|output|inputs|outputs|layer|node|the|for|not|"
     r"and|with|from|this|that|type|name|shape|could|found|file|while|onnx|version|value|invalid|unsupported|"
-    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
+    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
 )
 
 
@@ -50,6 +52,7 @@ def _worth(word: str) -> float:
     return min(len(word), LONGEST_LITERAL) * 0.5 + min(len(rare), 16) * 1.5
 
 
+@cache
 def widen_quotes(pattern: str) -> str:
     """Makes every quote outside a character class match any quote, escaped or not."""
     out: list[str] = []
@@ -80,6 +83,7 @@ def _class_end(pattern: str, start: int) -> int:
     return index + 1
 
 
+@cache
 def compile_line(pattern: str) -> Any:
     """RE2 program for one line of bytes; raises ValueError with RE2's reason."""
     import re2
@@ -118,6 +122,7 @@ def _options() -> Any:
     return _shared[0]
 
 
+@cache
 def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
     """The best literals of a pattern; raises ValueError where all are shorter than ``shortest``."""
     with warnings.catch_warnings():
@@ -138,6 +143,26 @@ def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
     best = max(found, key=Literals.score)
     words = tuple(dict.fromkeys(word[:LONGEST_LITERAL] for word in best.words))
     return Literals(words, best.caseless)
+
+
+def scan_source(pattern: str) -> str:
+    """The pattern as Hyperscan takes it: no group names, no anchors (a wrapper may stand before)."""
+    out: list[str] = []
+    source = _GROUP_NAME.sub("(?:", widen_quotes(pattern))
+    index = 0
+    while index < len(source):
+        char = source[index]
+        if char == "\\":
+            out.append(source[index : index + 2])
+            index += 2
+        elif char == "[":
+            end = _class_end(source, index)
+            out.append(source[index:end])
+            index = end
+        else:
+            out.append("" if char in "^$" else char)
+            index += 1
+    return "".join(out)
 
 
 def _usable(candidate: Literals, shortest: int = 1) -> bool:
