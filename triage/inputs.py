@@ -178,7 +178,9 @@ def _decompressed(kind: str, chunks: Iterator[bytes], name: str) -> Iterator[byt
     except Exception as fault:
         if isinstance(fault, (InputError, GeneratorExit)):
             raise
-        raise InputError(f"{name}: the {kind} data is damaged ({fault}). What could be read before it is lost.") from None
+        raise InputError(
+            f"{name}: the {kind} data is damaged ({fault}). What could be read before it is lost."
+        ) from None
 
 
 def _step(decompressor: Any, data: bytes, kind: str) -> tuple[bytes, bytes, Any]:
@@ -217,7 +219,7 @@ def _spooled(chunks: Iterator[bytes]) -> IO[bytes]:
     for chunk in chunks:
         spool.write(chunk)
     spool.seek(0)
-    return spool  # type: ignore[return-value]
+    return spool
 
 
 def _zip_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
@@ -230,7 +232,7 @@ def _zip_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
             raise InputError(f"{name}: the zip is damaged ({fault}). Download it again.") from None
         with archive:
             members = [entry.filename for entry in archive.infolist() if not entry.is_dir() and entry.file_size]
-            yield from _members(name, job_logs(members), lambda member: archive.open(member))
+            yield from _members(name, job_logs(members), archive.open)
 
 
 def job_logs(members: list[str]) -> list[str]:
@@ -258,7 +260,7 @@ def _tar_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
             raise InputError(f"{name}: the tar is damaged ({fault}).") from None
         with archive:
             members = [entry.name for entry in archive if entry.isfile() and entry.size]
-            yield from _members(name, members, lambda member: archive.extractfile(member))
+            yield from _members(name, members, archive.extractfile)
 
 
 def _members(name: str, members: list[str], opener: Callable[[str], Any]) -> Iterator[Log]:

@@ -99,11 +99,10 @@ def _stamp(folders: tuple[str, ...]) -> str:
 
 def _content_key(folders: tuple[str, ...]) -> str:
     from hashlib import sha256
+    from importlib.metadata import version
     from platform import machine
 
-    import hyperscan
-
-    digest = sha256(f"{hyperscan.__version__} {machine()} {sys.platform}".encode())
+    digest = sha256(f"{version('hyperscan')} {machine()} {sys.platform}".encode())
     for folder in folders:
         for base, subfolders, names in os.walk(folder):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith(("_", ".")))

@@ -12,13 +12,19 @@ from typing import Any
 NOISE: tuple[tuple[str, str], ...] = (
     ("url", r"\b(?:https?|ftp|s3|gs|hdfs)://[^\s'\"<>)\]]+"),
     ("uuid", r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"),
-    ("time", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d|\b\d\d:\d\d:\d\d(?:[.,]\d+)?"),
+    (
+        "time",
+        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d|\b\d\d:\d\d:\d\d(?:[.,]\d+)?",
+    ),
     ("address", r"\b0x[0-9a-fA-F]+\b"),
     ("email", r"\b[\w.+-]+@[\w-]+\.[\w.]+\b"),
     ("ip", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"),
     ("source", r"\b[\w/\\.-]+\.(?:cpp|cc|cu|cuh|h|hpp|c|py|rs|go|java|cs|ts|js)(?:::[\w:~]+)*[:(]+\d+\)?"),
     ("path", r"(?:[A-Za-z]:[\\/]|\.{0,2}/|~/)[\w .+@=-]*?(?:[\\/][\w.+@=-]+)+|(?:[A-Za-z]:[\\/]|\.{0,2}/)[\w.+@=-]+"),
-    ("file", r"\b[\w+-]+(?:\.[\w+-]+)*\.(?:onnx|engine|plan|trt|pt|pth|bin|safetensors|gguf|ggml|json|txt|so|dll|yaml|pbtxt|log)\b(?:\.\d+)*"),
+    (
+        "file",
+        r"\b[\w+-]+(?:\.[\w+-]+)*\.(?:onnx|engine|plan|trt|pt|pth|bin|safetensors|gguf|ggml|json|txt|so|dll|yaml|pbtxt|log)\b(?:\.\d+)*",
+    ),
     ("shape", r"[\[({](?: *-?\d+ *[,x] *)+(?:-?\d+)? *[\])}]|\b-?\d+(?:x-?\d+)+\b"),
     ("duration", r"\b\d+(?:\.\d+)? ?(?:ms|us|ns|s|sec|seconds|minutes|min|h)\b"),
     ("size", r"\b\d+(?:\.\d+)? ?(?:[KMGT]i?B|bytes?|B)\b"),
@@ -45,9 +51,10 @@ SECRETS: tuple[tuple[str, str], ...] = (
     ("bearer", r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}"),
     ("password in address", r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:[^\s/@'\"]{1,200}@"),
     ("azure key", r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%=]{20,}"),
-    ("assigned secret",
-     r"(?i)\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?"
-     r"[\"']?[ \t]{0,3}[=:][ \t]{0,3}[\"']?[A-Za-z0-9+/_.~-]{16,}"),
+    (
+        "assigned secret",
+        r"(?i)\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?[\"']?[ \t]{0,3}[=:][ \t]{0,3}[\"']?[A-Za-z0-9+/_.~-]{16,}",
+    ),
 )  # fmt: skip
 
 _programs: dict[str, Any] = {}
@@ -76,7 +83,7 @@ def redact(text: str) -> str:
 
 def _secret(match: Any) -> str:
     kind = SECRETS[_which(match)][0]
-    found = match.group()
+    found: str = match.group()
     if kind == "assigned secret":
         return found[: max(found.rfind("="), found.rfind(":")) + 1] + f"[{kind} masked]"
     if kind == "password in address":

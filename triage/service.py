@@ -8,6 +8,7 @@ from triage.errors import InputError
 from triage.inputs import Log, open_logs
 from triage.library import Library, load_library
 from triage.records import Diagnosis, Report
+from triage.rulebook.read import RuleSource
 
 
 def diagnose(log: bytes | str, *, name: str = "<log>", library: Library | None = None) -> Report:
@@ -60,3 +61,26 @@ def diagnose_inputs(names: Sequence[str], library: Library) -> Iterator[Report |
                 yield diagnose_log(log, library)
         except InputError as fault:
             yield fault
+
+
+def prove_rule(rule: RuleSource, library: Library) -> Iterator[str]:
+    """Diagnoses a rule's samples; yields what a sample shows that the rule does not promise.
+
+    A hit of a rule that names a cause must be answered with a finding of that rule
+    or of a more specific one; a near miss must not be answered by the rule.
+    """
+    from triage.diagnose.match import match
+    from triage.ingest.scan import Scanner, clean, find_events
+
+    book = library.rulebook
+    for kind, samples in (("hit", rule.hits), ("miss", rule.misses)):
+        for sample in samples:
+            data = clean(sample.encode())
+            scanner = Scanner(book)
+            scanner.feed(data, 1, find_events(book.database, book.scratch, data))
+            matched = match(scanner.hits, book, library.knowledge)
+            speaking = {finding.rule.id for finding in matched.findings}
+            if kind == "miss" and rule.id in speaking:
+                yield f"{rule.id}: speaks on its near miss: {sample[:120]!r}"
+            if kind == "hit" and rule.says in ("cause", "end", "hint") and not speaking and not rule.has_conditions():
+                yield f"{rule.id}: nobody speaks on its hit: {sample[:120]!r}"

@@ -20,9 +20,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Arguments of ``triage diagnose``."""
     from triage.cli._output import add_output_arguments
 
-    parser.add_argument("inputs", nargs="*", metavar="FILE", help="log, archive of logs, http(s) address, or - for a pipe")
+    parser.add_argument(
+        "inputs", nargs="*", metavar="FILE", help="log, archive of logs, http(s) address, or - for a pipe"
+    )
     add_output_arguments(parser)
-    parser.add_argument("--fail-on", choices=POLICIES, default="never", help="exit 1 on a failure, 4 on an unknown cause")
+    parser.add_argument(
+        "--fail-on", choices=POLICIES, default="never", help="exit 1 on a failure, 4 on an unknown cause"
+    )
     parser.add_argument("--model", help="name of the model, where the log does not say it")
     parser.add_argument("--stage", help="stage that failed, where the log does not say it")
     parser.add_argument("--no-archive", action="store_true", help="do not file the incident (nothing is filed yet)")

@@ -147,7 +147,7 @@ def _evidence(group: Sequence[Finding], matched: Matched) -> tuple[Evidence, ...
             if hit.line not in chosen and len(chosen) < EVIDENCE_LINES:
                 chosen[hit.line] = evidence_of(hit)
     lead = group[0].hits[0].line
-    return tuple([chosen.pop(lead), *(chosen[line] for line in sorted(chosen))])
+    return (chosen.pop(lead), *(chosen[line] for line in sorted(chosen)))
 
 
 def evidence_of(hit: RawHit) -> Evidence:
@@ -165,7 +165,9 @@ def evidence_of(hit: RawHit) -> Evidence:
 def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library) -> tuple[RuledOut, ...]:
     out: dict[str, str] = {}
     for finding, reason in ranked.consequences:
-        out.setdefault(finding.rule.cause, f"line {finding.line} follows from {reason.rule.cause} on line {reason.line}")
+        out.setdefault(
+            finding.rule.cause, f"line {finding.line} follows from {reason.rule.cause} on line {reason.line}"
+        )
     for finding in ranked.roots:
         if finding.rule.cause != lead.rule.cause:
             out.setdefault(finding.rule.cause, f"line {finding.line} comes after the first failure on line {lead.line}")

@@ -83,7 +83,7 @@ def _conditions(
     context: predicates.Context,
 ) -> tuple[str, list[RawHit]]:
     """The hits for which the rule's conditions hold, or why none is left."""
-    index = rule.index
+    index = rule.number
     if rule.unless and any(side.get(("u", index, slot)) for slot in range(rule.unless)):
         return "the log also holds a line that speaks against it", []
     if rule.needs and not any(side.get(("n", index, slot)) for slot in range(rule.needs)):
@@ -106,7 +106,7 @@ def _conditions(
 def _followed(line: int, rule: Rule, side: Mapping[tuple[str, int, int], list[int]]) -> bool:
     last = line
     for slot in range(rule.then):
-        later = [n for n in side.get(("t", rule.index, slot), ()) if last <= n <= line + rule.within]
+        later = [n for n in side.get(("t", rule.number, slot), ()) if last <= n <= line + rule.within]
         if not later:
             return False
         last = min(later)
@@ -161,11 +161,11 @@ def _assemble(
 
 def _beaten(rule: Rule, others: Sequence[Rule]) -> bool:
     for other in others:
-        if other.index == rule.index:
+        if other.number == rule.number:
             continue
-        if rule.index in other.beats:
+        if rule.number in other.beats:
             return True
-        if other.says == "noise" and rule.says != "cause" and other.index not in rule.beats:
+        if other.says == "noise" and rule.says != "cause" and other.number not in rule.beats:
             return True
     return False
 

@@ -45,7 +45,7 @@ def rank(matched: Matched, knowledge: Knowledge) -> Ranked:
             roots.append(finding)
         else:
             consequences.append((finding, reason))
-            explaining.add(reason.rule.index)
+            explaining.add(reason.rule.number)
     roots.sort(key=lambda f: (_tier(f, explaining), _position(f, matched), f.line, f.hits[0].start))
     silent = [f for f in roots if _tier(f, explaining) == HINT]
     loud = [f for f in roots if _tier(f, explaining) != HINT]
@@ -75,7 +75,7 @@ def _weight(finding: Finding) -> int:
 def _tier(finding: Finding, explaining: set[int]) -> int:
     if finding.says == "cause":
         return STRONG
-    if finding.rule.index in explaining:
+    if finding.rule.number in explaining:
         return STRONG
     return END if finding.says == "end" else HINT
 

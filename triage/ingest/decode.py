@@ -22,7 +22,7 @@ class Encoding(NamedTuple):
     mark: int
 
 
-def detect_encoding(head: bytes) -> Encoding:
+def detect_encoding(head: bytes) -> Encoding:  # noqa: PLR0911  one return a guess
     """Guesses from the first bytes of a log; ``utf-8`` where nothing else fits."""
     if head.startswith(b"\xff\xfe\x00\x00"):
         return Encoding("utf-32-le", 4)

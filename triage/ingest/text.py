@@ -5,9 +5,9 @@ from __future__ import annotations
 from triage.masks import redact
 
 # every control character but tab; line and paragraph separators; direction marks
-_UNSAFE = {code: None for code in (*range(9), *range(11, 32), *range(127, 160))}
-_UNSAFE.update({code: None for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)})
-_UNSAFE.update({0x2028: 0x20, 0x2029: 0x20})  # type: ignore[dict-item]
+_UNSAFE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
+_UNSAFE.update(dict.fromkeys((8206, 8207, *range(8234, 8239), *range(8294, 8298), 65279)))
+_UNSAFE.update({0x2028: 0x20, 0x2029: 0x20})
 LONGEST = 2000
 
 

@@ -52,7 +52,12 @@ def _report(report: Report) -> Iterator[str]:
 
 
 def _about(incident: Incident) -> str:
-    parts = [f"{incident.tool} {incident.tool_version or ''}".strip(), incident.stage, incident.model, incident.precision]
+    parts = [
+        f"{incident.tool} {incident.tool_version or ''}".strip(),
+        incident.stage,
+        incident.model,
+        incident.precision,
+    ]
     return " (" + escaped(" · ".join(part for part in parts if part)) + ")"
 
 

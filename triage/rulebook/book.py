@@ -11,7 +11,7 @@ from triage.rulebook.patterns import compile_line
 class Rule(NamedTuple):
     """What a rule says, without its patterns and samples."""
 
-    index: int
+    number: int
     id: str
     cause: str
     says: str
@@ -58,6 +58,7 @@ class Rulebook:
         self._scratches: dict[int, Any] = {}
 
     def __len__(self) -> int:
+        """How many rules."""
         return len(self._rule_lines)
 
     @property

@@ -170,15 +170,19 @@ class Scan:
             for line in sample.encode().split(b"\n"):
                 for index in self._announced(line):
                     pattern = self._patterns[index]
-                    if pattern.kind == "m" and pattern.owner not in found and compile_line(pattern.pattern).search(line):
+                    if (
+                        pattern.kind == "m"
+                        and pattern.owner not in found
+                        and compile_line(pattern.pattern).search(line)
+                    ):
                         found.add(pattern.owner)
         return found
 
     def _announced(self, line: bytes) -> set[int]:
         events: list[int] = []
-        self._database.scan(line, match_event_handler=_note, context=events, scratch=self._scratch)
+
+        def note(event: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+            events.append(event)
+
+        self._database.scan(line, match_event_handler=note, scratch=self._scratch)
         return {index for event in events for index in self._owners[event]}
-
-
-def _note(event: int, _start: int, _end: int, _flags: int, events: list[int]) -> None:
-    events.append(event)

@@ -97,7 +97,7 @@ def compile_line(pattern: str) -> Any:
 
 
 def compile_plain(pattern: str) -> Any:
-    """RE2 program for bytes, the pattern taken as it is (``\\xNN`` are bytes)."""
+    """RE2 program for bytes; in the pattern each character stands for one byte."""
     import re2
 
     return re2.compile(pattern.encode("latin-1"), _options())
@@ -137,8 +137,7 @@ def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
     found = [c for c in _candidates(list(tree), caseless) if _usable(c, shortest)]
     if not found:
         raise ValueError(
-            f"no fixed word of {shortest} letters or more stands in every match; "
-            "add words that the tool always prints"
+            f"no fixed word of {shortest} letters or more stands in every match; add words that the tool always prints"
         )
     best = max(found, key=Literals.score)
     words = tuple(dict.fromkeys(word[:LONGEST_LITERAL] for word in best.words))

@@ -22,8 +22,29 @@ TOOLS = (
     "vllm", "llama-cpp", "peft", "transformers", "optimum", "quantization", "other",
 )  # fmt: skip
 KEYS = frozenset(
-    "cause status tool stage says match any needs unless then within or when why yields_to echo_of hits misses notes"
-    " title references".split()
+    [
+        "cause",
+        "status",
+        "tool",
+        "stage",
+        "says",
+        "match",
+        "any",
+        "needs",
+        "unless",
+        "then",
+        "within",
+        "or",
+        "when",
+        "why",
+        "yields_to",
+        "echo_of",
+        "hits",
+        "misses",
+        "notes",
+        "title",
+        "references",
+    ]
 )
 
 
@@ -89,7 +110,9 @@ def read_rule(path: str, folder: str, causes: Collection[str] | None, faults: li
         return None
     unknown = set(document) - KEYS
     if unknown:
-        faults.append(f"{path}: unknown key {', '.join(sorted(map(str, unknown)))}; known are {', '.join(sorted(KEYS))}")
+        faults.append(
+            f"{path}: unknown key {', '.join(sorted(map(str, unknown)))}; known are {', '.join(sorted(KEYS))}"
+        )
     rule = _build(rule_id, path, document)
     _check_words(rule, causes, faults)
     if len(faults) == before:

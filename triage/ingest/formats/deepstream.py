@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-TOOL = 'tensorrt'
+TOOL = "tensorrt"
 LINE = r"""(?P<sev>ERROR|WARNING|INFO): \[TRT\]: """
-LEVELS: dict[str, str] = {'F': 'fatal', 'E': 'error', 'W': 'warning', 'I': 'info', 'V': 'verbose', 'INTERNAL ERROR': 'fatal', 'ERROR': 'error', 'WARNING': 'warning', 'INFO': 'info', 'VERBOSE': 'verbose'}
-FACTS: tuple[str, ...] = (
-)
-SAMPLES: tuple[str, ...] = (
-    'ERROR: [TRT]: 4: x',
-)
-OTHERS: tuple[str, ...] = (
-    'ERROR: [Torch-TensorRT] - x',
-)
+LEVELS: dict[str, str] = {
+    "F": "fatal",
+    "E": "error",
+    "W": "warning",
+    "I": "info",
+    "V": "verbose",
+    "INTERNAL ERROR": "fatal",
+    "ERROR": "error",
+    "WARNING": "warning",
+    "INFO": "info",
+    "VERBOSE": "verbose",
+}
+FACTS: tuple[str, ...] = ()
+SAMPLES: tuple[str, ...] = ("ERROR: [TRT]: 4: x",)
+OTHERS: tuple[str, ...] = ("ERROR: [Torch-TensorRT] - x",)

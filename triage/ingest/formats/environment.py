@@ -20,7 +20,5 @@ FACTS: tuple[str, ...] = (
     r"""\bonnx(?:==| version:? )(?P<onnx>1\.\d+\.\d+)""",
     r"""\btensorrt(?:==|-cu\d\d==|[_-]bindings==| version:? )(?P<tensorrt>\d+\.\d+\.\d+[.\w]*)""",
 )
-SAMPLES: tuple[str, ...] = (
-)
-OTHERS: tuple[str, ...] = (
-)
+SAMPLES: tuple[str, ...] = ()
+OTHERS: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TOOL = 'llama-cpp'
+TOOL = "llama-cpp"
 LINE = None
 LEVELS: dict[str, str] = {}
 FACTS: tuple[str, ...] = (
@@ -10,7 +10,5 @@ FACTS: tuple[str, ...] = (
     r"""llama_model_load(?:er)?: loaded meta data[^\n]{0,80} from (?P<model>\S+) \(version""",
     r"""loading model from (?P<model>\S+\.gguf)""",
 )
-SAMPLES: tuple[str, ...] = (
-)
-OTHERS: tuple[str, ...] = (
-)
+SAMPLES: tuple[str, ...] = ()
+OTHERS: tuple[str, ...] = ()

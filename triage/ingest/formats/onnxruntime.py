@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-TOOL = 'onnxruntime'
+TOOL = "onnxruntime"
 LINE = r"""(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,9} )?\[(?P<sev>[VIWEF]):(?P<comp>[\w.-]+):[^,\]]{0,60}, [^\]]{1,300}\] """
-LEVELS: dict[str, str] = {'V': 'verbose', 'I': 'info', 'W': 'warning', 'E': 'error', 'F': 'fatal'}
+LEVELS: dict[str, str] = {"V": "verbose", "I": "info", "W": "warning", "E": "error", "F": "fatal"}
 FACTS: tuple[str, ...] = (
     r"""onnxruntime(?:-gpu|_gpu|-directml)?(?:==|-| version:? |: |/v?)(?P<onnxruntime>1\.\d+\.\d+)""",
     r"""sequential_executor\.cc:(?P<ort_line>\d+) """,
@@ -12,9 +12,7 @@ FACTS: tuple[str, ...] = (
     r"""InferenceSession\([\'"](?P<model>[^\'"]{1,300})[\'"]""",
 )
 SAMPLES: tuple[str, ...] = (
-    '2026-11-20 11:42:44.017857646 [E:onnxruntime:, sequential_executor.cc:677 ExecuteKernel] Non-zero status code',
-    '[W:onnxruntime:Default, x.cc:1 f] t',
+    "2026-11-20 11:42:44.017857646 [E:onnxruntime:, sequential_executor.cc:677 ExecuteKernel] Non-zero status code",
+    "[W:onnxruntime:Default, x.cc:1 f] t",
 )
-OTHERS: tuple[str, ...] = (
-    '[E] text',
-)
+OTHERS: tuple[str, ...] = ("[E] text",)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 TOOL = None
 LINE = r"""\[libprotobuf (?P<sev>ERROR|WARNING|INFO|FATAL) """
-LEVELS: dict[str, str] = {'ERROR': 'error', 'WARNING': 'warning', 'INFO': 'info', 'FATAL': 'fatal'}
+LEVELS: dict[str, str] = {"ERROR": "error", "WARNING": "warning", "INFO": "info", "FATAL": "fatal"}
 FACTS: tuple[str, ...] = (
     r"""\[libprotobuf (?:ERROR|FATAL) [^\n]{0,200}google/protobuf/[^\n]{0,60}protobuf (?P<protobuf>\d+\.\d+\.\d+)""",
 )
-SAMPLES: tuple[str, ...] = (
-    '[libprotobuf ERROR google/protobuf/text_format.cc:337] x',
-)
-OTHERS: tuple[str, ...] = (
-    'libprotobuf ERROR',
-)
+SAMPLES: tuple[str, ...] = ("[libprotobuf ERROR google/protobuf/text_format.cc:337] x",)
+OTHERS: tuple[str, ...] = ("libprotobuf ERROR",)

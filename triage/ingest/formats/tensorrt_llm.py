@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-TOOL = 'tensorrt-llm'
+TOOL = "tensorrt-llm"
 LINE = r"""(?:\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[TRT-LLM\] (?:\[(?:MPI_Rank|RANK) \d+\] )?\[(?P<sev>[FEWIV])\] )"""
-LEVELS: dict[str, str] = {'F': 'fatal', 'E': 'error', 'W': 'warning', 'I': 'info', 'V': 'verbose', 'INTERNAL ERROR': 'fatal', 'ERROR': 'error', 'WARNING': 'warning', 'INFO': 'info', 'VERBOSE': 'verbose'}
-FACTS: tuple[str, ...] = (
-    r"""TensorRT-LLM version: (?P<tensorrt_llm>\d+\.\d+[.\w]*)""",
-)
+LEVELS: dict[str, str] = {
+    "F": "fatal",
+    "E": "error",
+    "W": "warning",
+    "I": "info",
+    "V": "verbose",
+    "INTERNAL ERROR": "fatal",
+    "ERROR": "error",
+    "WARNING": "warning",
+    "INFO": "info",
+    "VERBOSE": "verbose",
+}
+FACTS: tuple[str, ...] = (r"""TensorRT-LLM version: (?P<tensorrt_llm>\d+\.\d+[.\w]*)""",)
 SAMPLES: tuple[str, ...] = (
-    '[10/21/2025-23:23:13] [TRT-LLM] [I] TensorRT-LLM inited.',
-    '[01/16/2026-06:20:17] [TRT-LLM] [RANK 0] [E] x',
+    "[10/21/2025-23:23:13] [TRT-LLM] [I] TensorRT-LLM inited.",
+    "[01/16/2026-06:20:17] [TRT-LLM] [RANK 0] [E] x",
 )
-OTHERS: tuple[str, ...] = (
-    '[TensorRT-LLM][ERROR] x',
-)
+OTHERS: tuple[str, ...] = ("[TensorRT-LLM][ERROR] x",)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-TOOL = 'tensorrt'
+TOOL = "tensorrt"
 LINE = r"""(?:\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] )?\[TRT\] \[(?P<sev>[FEWIV])\] """
-LEVELS: dict[str, str] = {'F': 'fatal', 'E': 'error', 'W': 'warning', 'I': 'info', 'V': 'verbose', 'INTERNAL ERROR': 'fatal', 'ERROR': 'error', 'WARNING': 'warning', 'INFO': 'info', 'VERBOSE': 'verbose'}
-FACTS: tuple[str, ...] = (
-)
+LEVELS: dict[str, str] = {
+    "F": "fatal",
+    "E": "error",
+    "W": "warning",
+    "I": "info",
+    "V": "verbose",
+    "INTERNAL ERROR": "fatal",
+    "ERROR": "error",
+    "WARNING": "warning",
+    "INFO": "info",
+    "VERBOSE": "verbose",
+}
+FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = (
-    '[11/20/2026-11:25:53] [TRT] [F] msg',
-    '[TRT] [E] 4: x',
+    "[11/20/2026-11:25:53] [TRT] [F] msg",
+    "[TRT] [E] 4: x",
 )
-OTHERS: tuple[str, ...] = (
-    '[11/20/2026-11:25:53] [E] [TRT] msg',
-)
+OTHERS: tuple[str, ...] = ("[11/20/2026-11:25:53] [E] [TRT] msg",)

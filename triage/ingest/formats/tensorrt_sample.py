@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-TOOL = 'tensorrt'
+TOOL = "tensorrt"
 LINE = r"""\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<sev>[FEWIV])\] """
-LEVELS: dict[str, str] = {'F': 'fatal', 'E': 'error', 'W': 'warning', 'I': 'info', 'V': 'verbose', 'INTERNAL ERROR': 'fatal', 'ERROR': 'error', 'WARNING': 'warning', 'INFO': 'info', 'VERBOSE': 'verbose'}
+LEVELS: dict[str, str] = {
+    "F": "fatal",
+    "E": "error",
+    "W": "warning",
+    "I": "info",
+    "V": "verbose",
+    "INTERNAL ERROR": "fatal",
+    "ERROR": "error",
+    "WARNING": "warning",
+    "INFO": "info",
+    "VERBOSE": "verbose",
+}
 FACTS: tuple[str, ...] = (
     r"""&&&& (?:RUNNING|PASSED|FAILED) (?P<program>[\w.]+) \[TensorRT v(?P<tensorrt_token>\d{4,6})\]""",
     r"""&&&& (?P<mark_run>RUNNING) TensorRT\.\w+(?: \[TensorRT v\d{4,6}\])?(?: \[b\d+\])? # (?P<command>[^\n]{1,999})""",
@@ -24,10 +35,10 @@ FACTS: tuple[str, ...] = (
     r"""--loadEngine=(?P<engine>[^\s\'"]{1,300})""",
 )
 SAMPLES: tuple[str, ...] = (
-    '[11/20/2026-10:26:19] [E] [TRT] 4: [network.cpp::validate::3062] Error Code 4: Internal Error (x)',
-    '[11/20/2026-10:26:19] [I] === Model Options ===',
+    "[11/20/2026-10:26:19] [E] [TRT] 4: [network.cpp::validate::3062] Error Code 4: Internal Error (x)",
+    "[11/20/2026-10:26:19] [I] === Model Options ===",
 )
 OTHERS: tuple[str, ...] = (
-    '[11/20/2026-10:26:19] [TRT] [E] text',
-    '[E] text of another tool',
+    "[11/20/2026-10:26:19] [TRT] [E] text",
+    "[E] text of another tool",
 )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 TOOL = None
 LINE = r"""\[(?P<sev>[IWEF])(?:\d{4} \d\d:\d\d:\d\d\.\d+)? [\w.]+:\d+\] """
-LEVELS: dict[str, str] = {'W': 'warning', 'I': 'info', 'E': 'error', 'F': 'fatal'}
-FACTS: tuple[str, ...] = (
-)
+LEVELS: dict[str, str] = {"W": "warning", "I": "info", "E": "error", "F": "fatal"}
+FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = (
-    '[W1120 11:26:19.000000000 socket.cpp:752] Warning: x',
-    '[W NNPACK.cpp:64] Could not initialize NNPACK',
+    "[W1120 11:26:19.000000000 socket.cpp:752] Warning: x",
+    "[W NNPACK.cpp:64] Could not initialize NNPACK",
 )
-OTHERS: tuple[str, ...] = (
-    '[W] x',
-)
+OTHERS: tuple[str, ...] = ("[W] x",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TOOL = 'torch-export'
+TOOL = "torch-export"
 LINE = None
 LEVELS: dict[str, str] = {}
 FACTS: tuple[str, ...] = (
@@ -12,7 +12,5 @@ FACTS: tuple[str, ...] = (
     r"""PyTorch[ :=v]+(?P<torch>[12]\.\d+\.\d+)""",
     r"""Using framework PyTorch: (?P<torch>\d+\.\d+\.\d+)""",
 )
-SAMPLES: tuple[str, ...] = (
-)
-OTHERS: tuple[str, ...] = (
-)
+SAMPLES: tuple[str, ...] = ()
+OTHERS: tuple[str, ...] = ()

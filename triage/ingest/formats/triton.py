@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-TOOL = 'triton'
+TOOL = "triton"
 LINE = r"""(?P<sev>[EWIF])\d{4} \d\d:\d\d:\d\d\.\d{4,6} +\d+ [\w.-]+:\d+\] """
-LEVELS: dict[str, str] = {'E': 'error', 'W': 'warning', 'I': 'info', 'F': 'fatal'}
+LEVELS: dict[str, str] = {"E": "error", "W": "warning", "I": "info", "F": "fatal"}
 FACTS: tuple[str, ...] = (
     r"""\| server_version +\| (?P<triton>\d+\.\d+\.\d+)""",
     r"""Triton Server[^\n]{0,40}(?P<triton>2\.\d+\.\d+)""",
@@ -12,9 +12,5 @@ FACTS: tuple[str, ...] = (
     r"""NVIDIA Release (?P<container>\d\d\.\d\d)""",
     r"""TRITON_SERVER_VERSION=(?P<triton>\d+\.\d+\.\d+)""",
 )
-SAMPLES: tuple[str, ...] = (
-    'I1120 10:26:19.791892 6487 server.cc:305] "Waiting for in-flight requests to complete."',
-)
-OTHERS: tuple[str, ...] = (
-    'E text',
-)
+SAMPLES: tuple[str, ...] = ('I1120 10:26:19.791892 6487 server.cc:305] "Waiting for in-flight requests to complete."',)
+OTHERS: tuple[str, ...] = ("E text",)

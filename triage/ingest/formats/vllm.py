@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-TOOL = 'vllm'
+TOOL = "vllm"
 LINE = r"""(?P<sev>DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]+:\d+\] ?"""
-LEVELS: dict[str, str] = {'DEBUG': 'verbose', 'INFO': 'info', 'WARNING': 'warning', 'WARN': 'warning', 'ERROR': 'error', 'CRITICAL': 'fatal', 'FATAL': 'fatal'}
+LEVELS: dict[str, str] = {
+    "DEBUG": "verbose",
+    "INFO": "info",
+    "WARNING": "warning",
+    "WARN": "warning",
+    "ERROR": "error",
+    "CRITICAL": "fatal",
+    "FATAL": "fatal",
+}
 FACTS: tuple[str, ...] = (
     r"""vLLM API server version (?P<vllm>\d+\.\d+[.\w]*)""",
     r"""Initializing an? (?:V1 )?LLM engine \(v(?P<vllm>\d+\.\d+[.\w]*)\)[^\n]{0,30}model=[\'"](?P<model>[^\'"]{1,200})[\'"]""",
 )
 SAMPLES: tuple[str, ...] = (
-    'ERROR 10-12 02:10:43 [core.py:710] EngineCore encountered a fatal error.',
-    'INFO 10-07 10:20:10 selector.py:121] Using',
+    "ERROR 10-12 02:10:43 [core.py:710] EngineCore encountered a fatal error.",
+    "INFO 10-07 10:20:10 selector.py:121] Using",
 )
-OTHERS: tuple[str, ...] = (
-    'INFO text',
-)
+OTHERS: tuple[str, ...] = ("INFO text",)

@@ -1,0 +1,40 @@
+"""Show the article of a cause: what it means, how to tell, how to cure."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+EXAMPLE = """
+triage explain profile-missing
+triage explain opset-unsupported --format json
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Arguments of ``triage explain``."""
+    parser.add_argument("cause", help="id of a cause; triage causes lists them")
+    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text")
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the article; an unknown id is answered with the closest ones."""
+    from triage.folders import data_folder
+    from triage.knowledge import article_body
+    from triage.library import load_library
+
+    knowledge = load_library().knowledge
+    article = knowledge.article(arguments.cause)
+    body = article_body(data_folder("kb"), article.path)
+    if arguments.format == "json":
+        import json
+
+        row = {**article._asdict(), "fixes": [fix._asdict() for fix in article.fixes], "body": body}
+        print(json.dumps(row, ensure_ascii=False, indent=1))
+        return 0
+    lead = f"# {article.id}: {article.title}\n\nCovers: {article.covers}\n\n"
+    fixes = "".join(f"- {fix.title} (`{fix.id}`, {fix.safety})\n" for fix in article.fixes)
+    references = "".join(f"- {reference}\n" for reference in article.references)
+    tail = (f"\n## Fixes\n\n{fixes}" if fixes else "") + (f"\n## References\n\n{references}" if references else "")
+    sys.stdout.write(lead + body + tail)
+    return 0

@@ -1,0 +1,26 @@
+"""Print the JSON Schema of a format that triage writes."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+EXAMPLE = """
+triage schema report > triage-report.schema.json
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Arguments of ``triage schema``."""
+    parser.add_argument("name", help="what to describe: report")
+
+
+def run(arguments: Namespace) -> int:
+    """Prints the schema."""
+    import json
+
+    from triage import discovery
+
+    schema = discovery.load("triage.schemas", arguments.name).SCHEMA
+    sys.stdout.write(json.dumps(schema, indent=1) + "\n")
+    return 0

@@ -1,0 +1,1 @@
+"""JSON Schemas of what triage writes: one module a format, with ``SCHEMA``."""
