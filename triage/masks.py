@@ -35,38 +35,57 @@ NOISE: tuple[tuple[str, str], ...] = (
     ("number", r"\b-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
 )
 
-# name, pattern, number of leading group kept: what must never be stored or posted
-SECRETS: tuple[tuple[str, str], ...] = (
-    ("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"),
-    ("github token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{22,255})"),
-    ("gitlab token", r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[A-Za-z0-9_-]{16,}"),
-    ("hugging face token", r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}"),
-    ("openai key", r"\bsk-(?:proj-|svcacct-|admin-|ant-)?[A-Za-z0-9_-]{20,}"),
-    ("aws key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
-    ("google key", r"\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}"),
-    ("slack token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    ("nvidia key", r"\bnvapi-[A-Za-z0-9_-]{20,}"),
-    ("pypi token", r"\bpypi-[A-Za-z0-9_-]{32,}"),
-    ("web token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("bearer", r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}"),
-    ("password in address", r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:[^\s/@'\"]{1,200}@"),
-    ("azure key", r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%=]{20,}"),
+# name, words of which one stands in every such secret (lower case), pattern: what must never be stored or posted
+SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    (
+        "private key",
+        ("private key-----",),
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+    ),
+    (
+        "github token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{22,255})",
+    ),
+    ("gitlab token", ("gl",), r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[A-Za-z0-9_-]{16,}"),
+    ("hugging face token", ("hf_", "api_org_"), r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}"),
+    ("openai key", ("sk-",), r"\bsk-(?:proj-|svcacct-|admin-|ant-)?[A-Za-z0-9_-]{20,}"),
+    ("aws key", ("akia", "asia", "abia", "acca"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    (
+        "google key",
+        ("aiza", "ya29.", "gocspx-"),
+        r"\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}",
+    ),
+    ("slack token", ("xox",), r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    ("nvidia key", ("nvapi-",), r"\bnvapi-[A-Za-z0-9_-]{20,}"),
+    ("pypi token", ("pypi-",), r"\bpypi-[A-Za-z0-9_-]{32,}"),
+    ("web token", ("eyj",), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    ("bearer", ("bearer", "basic"), r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}"),
+    (
+        "password in address",
+        ("://",),
+        r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:[^\s/@'\"]{1,200}@",
+    ),
+    (
+        "azure key",
+        ("accountkey=", "sharedaccesskey=", "sig="),
+        r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%=]{20,}",
+    ),
     (
         "assigned secret",
+        ("passw", "secret", "token", "key", "credential"),
         r"(?i)\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?[\"']?[ \t]{0,3}[=:][ \t]{0,3}[\"']?[A-Za-z0-9+/_.~-]{16,}",
     ),
-)  # fmt: skip
+)
 
 _programs: dict[str, Any] = {}
-_KEEP_NAME = ("assigned secret", "password in address", "bearer", "azure key")
 
 
-def _program(name: str, rows: tuple[tuple[str, str], ...]) -> Any:
+def _program(name: str, pattern: str) -> Any:
     if name not in _programs:
         import re2
 
-        joined = "|".join(f"({pattern})" for _, pattern in rows)
-        _programs[name] = re2.compile(joined)
+        _programs[name] = re2.compile(pattern)
     return _programs[name]
 
 
@@ -74,16 +93,16 @@ def redact(text: str) -> str:
     """The text with every secret replaced by its kind."""
     if len(text) < 16:
         return text
-    program = _program("secrets", SECRETS)
-    if program.search(text) is None:
-        return text
-    redacted: str = program.sub(_secret, text)
-    return redacted
+    lowered = text.lower()
+    for kind, marks, pattern in SECRETS:
+        for mark in marks:
+            if mark in lowered:
+                text = _program(kind, pattern).sub(lambda match, kind=kind: _masked(kind, match.group()), text)
+                break
+    return text
 
 
-def _secret(match: Any) -> str:
-    kind = SECRETS[_which(match)][0]
-    found: str = match.group()
+def _masked(kind: str, found: str) -> str:
     if kind == "assigned secret":
         return found[: max(found.rfind("="), found.rfind(":")) + 1] + f"[{kind} masked]"
     if kind == "password in address":
@@ -91,17 +110,13 @@ def _secret(match: Any) -> str:
     return f"[{kind} masked]"
 
 
-def _which(match: Any) -> int:
-    return next(i for i, group in enumerate(match.groups()) if group is not None)
-
-
 def mask(text: str) -> tuple[str, dict[str, list[str]]]:
     """The text with its noise replaced by ``<kind>``, and what stood there."""
     kept: dict[str, list[str]] = {}
     parts: list[str] = []
     position = 0
-    for match in _program("noise", NOISE).finditer(text):
-        kind = NOISE[_which(match)][0]
+    for match in _program("noise", "|".join(f"({pattern})" for _, pattern in NOISE)).finditer(text):
+        kind = NOISE[next(i for i, group in enumerate(match.groups()) if group is not None)][0]
         kept.setdefault(kind, []).append(match.group())
         parts.append(text[position : match.start()])
         parts.append(f"<{kind}>")

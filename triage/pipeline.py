@@ -52,7 +52,7 @@ def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "
     whole = b"".join(kept.parts)
     if size and whole and not whole.endswith(b"\n"):
         lines += 1
-    matched, ranked = _decide(scanner.hits, whole, library, scratch)
+    matched, ranked = _decide(scanner.settle(), whole, library, scratch)
     return build_diagnosis(matched, ranked, library, lines, size, encoding)
 
 

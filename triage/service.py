@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from triage.errors import InputError
 from triage.inputs import Log, open_logs
 from triage.library import Library, load_library
 from triage.records import Diagnosis, Report
-from triage.rulebook.read import RuleSource
+
+if TYPE_CHECKING:
+    from triage.rulebook.read import RuleSource
 
 
 def diagnose(log: bytes | str, *, name: str = "<log>", library: Library | None = None) -> Report:
@@ -78,7 +81,7 @@ def prove_rule(rule: RuleSource, library: Library) -> Iterator[str]:
             data = clean(sample.encode())
             scanner = Scanner(book)
             scanner.feed(data, 1, find_events(book.database, book.scratch, data))
-            matched = match(scanner.hits, book, library.knowledge)
+            matched = match(scanner.settle(), book, library.knowledge)
             speaking = {finding.rule.id for finding in matched.findings}
             if kind == "miss" and rule.id in speaking:
                 yield f"{rule.id}: speaks on its near miss: {sample[:120]!r}"

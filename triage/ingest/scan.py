@@ -17,6 +17,8 @@ LONG_LINE = 16384
 _AROUND = 6144
 HITS_PER_PATTERN = 200
 HITS_PER_FACT = 4
+SIDE_LINES = 120
+SIDE_BYTES = 1200
 CONTEXT_LINES = 2
 CONTEXT_BYTES = 2048
 
@@ -43,6 +45,7 @@ class Scanner:
         self._full: set[int] = set()
         self._done: set[int] = set()
         self.hits: list[RawHit] = []
+        self._side: dict[int, list[tuple[int, bytes]]] = {}
 
     def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
         """Confirms the events of one piece whose first line has the given number."""
@@ -74,27 +77,57 @@ class Scanner:
             self._confirm(data, start, end, number, wanted)
 
     def _confirm(self, data: bytes, start: int, end: int, number: int, wanted: dict[int, int]) -> None:
-        counts, book = self._counts, self._book
+        kinds = self._book.kinds
         line = b""
         if end - start <= LONG_LINE:
             line = peel(data[start:end])
         for index, position in wanted.items():
-            pattern = book.pattern(index)
             text = line or peel(data[max(start, position - _AROUND) : min(end, position + _AROUND)])
-            found = pattern.search(text)
-            if found is None and b"\\n" in text:
-                text = text.replace(b"\\n", b"\n")
-                found = pattern.search(text)
+            if kinds[index] in "nut":
+                self._postpone(index, number, text)
+                continue
+            found, text = self._search(index, text)
             if found is None:
                 continue
-            seen = counts[index] = counts.get(index, 0) + 1
-            if seen >= (HITS_PER_PATTERN if pattern.kind in "mt" else HITS_PER_FACT):
-                self._full.add(index)
             before = after = b""
-            if pattern.kind == "m":
+            if kinds[index] == "m":
                 before, after = _before(data, start), _after(data, end)
             begin, stop = found.span()
             self.hits.append(RawHit(index, number, text, begin, stop, found.groups(), before, after))
+            seen = self._counts[index] = self._counts.get(index, 0) + 1
+            if seen >= (HITS_PER_PATTERN if kinds[index] == "m" else HITS_PER_FACT):
+                self._full.add(index)
+
+    def _search(self, index: int, text: bytes) -> tuple[Any, bytes]:
+        search = self._book.pattern(index).search
+        found = search(text)
+        if found is None and b"\\n" in text:
+            text = text.replace(b"\\n", b"\n")
+            found = search(text)
+        return found, text
+
+    def _postpone(self, index: int, number: int, text: bytes) -> None:
+        """Conditions of a rule are looked at only if the rule itself was found."""
+        waiting = self._side.setdefault(index, [])
+        waiting.append((number, text[:SIDE_BYTES]))
+        if len(waiting) >= SIDE_LINES:
+            self._full.add(index)
+
+    def settle(self) -> list[RawHit]:
+        """All hits, with the conditions of the rules that were found."""
+        owners, kinds = self._book.owners, self._book.kinds
+        speaking = {owners[hit.pattern] for hit in self.hits if kinds[hit.pattern] == "m"}
+        for index, waiting in self._side.items():
+            if owners[index] not in speaking:
+                continue
+            for number, text in waiting:
+                found, shown = self._search(index, text)
+                if found is not None:
+                    self.hits.append(RawHit(index, number, shown, 0, 0, (), b"", b""))
+                    if kinds[index] != "t":
+                        break
+        self._side.clear()
+        return self.hits
 
 
 def _before(data: bytes, start: int) -> bytes:

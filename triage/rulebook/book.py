@@ -48,6 +48,8 @@ class Rulebook:
         count = header["patterns"]
         self._pattern_lines = lines[1 : 1 + count]
         self._rule_lines = lines[1 + count :]
+        self.kinds: str = header["kinds"]
+        self.owners: list[int] = header["owners"]
         self.literals: list[list[int]] = header["literals"]
         self.facts: list[str] = header["facts"]
         self.extra: dict[str, Any] = header["extra"]

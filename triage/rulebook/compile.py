@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of, scan_source
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
-BOOK_VERSION = 4
+BOOK_VERSION = 5
 POOR_LITERAL = 12.0
 SPEAKING = (*NAMES_CAUSE, "noise")
 
@@ -48,6 +48,8 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
         "version": BOOK_VERSION,
         "patterns": len(patterns),
         "rules": len(rules),
+        "kinds": "".join(p.kind for p in patterns),
+        "owners": [p.owner for p in patterns],
         "literals": owners,
         "facts": [owner for owner, _ in facts],
         "extra": dict(extra),
