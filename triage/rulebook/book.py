@@ -63,6 +63,10 @@ class Rulebook:
         """How many rules."""
         return len(self._rule_lines)
 
+    def written_patterns(self) -> list[str]:
+        """Every pattern as it was written."""
+        return [line.split("\t", 3)[3] for line in self._pattern_lines]
+
     @property
     def database(self) -> Any:
         """The Hyperscan database, loaded when first used."""

@@ -17,7 +17,7 @@ from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, litera
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
 BOOK_VERSION = 5
-POOR_LITERAL = 12.0
+POOR_LITERAL = 14.0
 SPEAKING = (*NAMES_CAUSE, "noise")
 
 

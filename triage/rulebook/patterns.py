@@ -30,7 +30,7 @@ _PLAIN = re.compile(r"[^\w\s]+|\s+")
 _COMMON = re.compile(
     r"(?i)\b(?:error|errors|failed|failure|warning|tensor|model|input|output|inputs|outputs|layer|node|the|for|not|"
     r"and|with|from|this|that|type|name|shape|could|found|file|while|onnx|version|value|invalid|unsupported|"
-    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
+    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|plugin|creator|engine|build|building|builder|library|memory|device|gpu|cpu|profile|kernel|format|config|configuration|server|backend|available|size|dimensions|dimension|than|more|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
 )
 
 
