@@ -20,7 +20,7 @@ def verbose_log(size: int) -> Path:
     """A verbose TensorRT build log of ``size`` bytes whose last lines fail."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"verbose-{size}.log"
-    failing = (FIXTURES / "trt86-profile-missing-vit" / "log.txt").read_bytes()
+    failing = (FIXTURES / "trt86-profile-missing-bert-mask" / "log.txt").read_bytes()
     if path.exists() and path.stat().st_size >= size:
         return path
     base = (FIXTURES / "trt86-ok-resnet-verbose" / "log.txt").read_bytes()
@@ -67,8 +67,13 @@ def ripgrep_patterns() -> Path:
 
     lines = load_library().rulebook.written_patterns()
     loose = [re.sub(r"\{\d+,\d*\}\??", "*", re.sub(r"\(\?P<\w+>", "(?:", line)) for line in lines]
-    loose = [re.sub(r"\\(?=[\"'`<>/@#%&!,:;=~ -])", "", line) for line in loose]
+    loose = [re.sub(r"\\(.)", _unescaped, line) for line in loose]
     path = FOLDER / "patterns.txt"
     FOLDER.mkdir(exist_ok=True)
     path.write_text("\n".join(loose) + "\n")
     return path
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """ripgrep takes no needless escapes."""
+    return match[1] if match[1] in "\"'`<>/@#%,:;= " else match[0]

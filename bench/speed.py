@@ -37,7 +37,7 @@ def paste() -> None:
 
 def cold() -> None:
     """A whole process against ``python -c pass``."""
-    log = str(FIXTURES / "trt86-profile-missing-vit" / "log.txt")
+    log = str(FIXTURES / "trt86-profile-missing-bert-mask" / "log.txt")
     bare = median_seconds([sys.executable, "-c", "pass"], 41)
     command = [shutil.which("triage") or "triage"]
     for form in ("json", "text"):

@@ -5,7 +5,8 @@ decode → scan → match → rank → incidents. Reading, caching and printing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 from triage.diagnose.incidents import build_diagnosis
 from triage.diagnose.match import Matched, match
@@ -15,8 +16,11 @@ from triage.ingest.fold import folded_hits
 from triage.ingest.scan import RawHit, Scanner, clean, find_events
 from triage.library import Library
 from triage.records import Diagnosis
+from triage.rulebook.book import Rulebook
 
 FOLD_LIMIT = 256 << 10
+SERIAL_PIECES = 16
+THREADS = 2
 
 
 class _Kept:
@@ -36,35 +40,57 @@ class _Kept:
 
 def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "utf-8") -> Diagnosis:
     """Diagnoses a log given as chunks of UTF-8 bytes."""
-    book = library.rulebook
-    database, scratch = book.database, book.scratch
-    scanner = Scanner(book)
+    scanner = Scanner(library.rulebook)
     kept = _Kept()
     lines = size = 0
-    for raw in pieces(chunks):
-        size += len(raw)
-        piece = clean(raw)
+    last = b"\n"
+    for piece, events in _scanned(pieces(chunks), library.rulebook):
+        size += len(piece)
         kept.add(piece)
-        events = find_events(database, scratch, piece)
         if events:
             scanner.feed(piece, lines + 1, events)
         lines += piece.count(b"\n")
-    whole = b"".join(kept.parts)
-    if size and whole and not whole.endswith(b"\n"):
+        last = piece[-1:]
+    if last != b"\n":
         lines += 1
-    matched, ranked = _decide(scanner.settle(), whole, library, scratch)
+    matched, ranked = _decide(scanner.settle(), b"".join(kept.parts), library)
     return build_diagnosis(matched, ranked, library, lines, size, encoding)
 
 
-def _decide(hits: list[RawHit], whole: bytes, library: Library, scratch: object) -> tuple[Matched, Ranked]:
+def _scanned(raw: Iterator[bytes], book: Rulebook) -> Iterator[tuple[bytes, list[tuple[int, int]]]]:
+    """Pieces with the events in them, in order. A long log is scanned by two threads."""
+    for _ in range(SERIAL_PIECES):
+        piece = next(raw, None)
+        if piece is None:
+            return
+        yield _scan(piece, book)
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[Future[tuple[bytes, list[tuple[int, int]]]]] = deque()
+        for piece in raw:
+            waiting.append(pool.submit(_scan, piece, book))
+            if len(waiting) > THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _scan(raw: bytes, book: Rulebook) -> tuple[bytes, list[tuple[int, int]]]:
+    piece = clean(raw)
+    return piece, find_events(book.database, book.scratch, piece)
+
+
+def _decide(hits: list[RawHit], whole: bytes, library: Library) -> tuple[Matched, Ranked]:
     """One look, and a second one over joined lines where the first names nothing."""
-    matched = match(hits, library.rulebook, library.knowledge)
-    ranked = rank(matched, library.knowledge)
-    if whole and not any(f.says == "cause" for f in ranked.roots):
-        more = folded_hits(whole, library.rulebook, scratch)
+    book, knowledge = library.rulebook, library.knowledge
+    matched = match(hits, book, knowledge)
+    ranked = rank(matched, knowledge)
+    if whole and not any(finding.says == "cause" for finding in ranked.roots):
+        more = folded_hits(whole, book)
         if more:
-            again = match([*hits, *more], library.rulebook, library.knowledge)
-            second = rank(again, library.knowledge)
-            if any(f.says == "cause" for f in second.roots):
+            again = match([*hits, *more], book, knowledge)
+            second = rank(again, knowledge)
+            if any(finding.says == "cause" for finding in second.roots):
                 return again, second
     return matched, ranked

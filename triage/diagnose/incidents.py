@@ -158,7 +158,7 @@ def evidence_of(hit: RawHit) -> Evidence:
     start = len(shown(hit.text[: hit.start]))
     end = len(shown(hit.text[: hit.end]))
     before = tuple(shown(peel(line), 400) for line in hit.before.split(b"\n")) if hit.before else ()
-    after = tuple(shown(peel(line), 400) for line in hit.after.split(b"\n")) if hit.after else ()
+    after = tuple(shown(peel(line), 400) for line in hit.after.rstrip().split(b"\n")) if hit.after.strip() else ()
     return Evidence(hit.line, text, min(start, len(text)), min(end, len(text)), before, after)
 
 

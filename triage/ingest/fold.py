@@ -7,7 +7,6 @@ as one text; a match that spans a line end is a hit on the line where it starts.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
 
 from triage.ingest.scan import RawHit, find_events
 from triage.ingest.wrappers import peel
@@ -16,17 +15,17 @@ from triage.rulebook.book import Rulebook
 _REACH = 1500
 
 
-def folded_hits(data: bytes, book: Rulebook, scratch: Any) -> list[RawHit]:
+def folded_hits(data: bytes, book: Rulebook) -> list[RawHit]:
     """Hits that exist only across line ends."""
     peeled = [peel(line).replace(b"\n", b" ") for line in data.split(b"\n")]
     found: dict[tuple[int, int], RawHit] = {}
     for glue in (b" ", b""):
-        for hit in _joined(peeled, glue, book, scratch):
+        for hit in _joined(peeled, glue, book):
             found.setdefault((hit.pattern, hit.line), hit)
     return list(found.values())
 
 
-def _joined(peeled: list[bytes], glue: bytes, book: Rulebook, scratch: Any) -> list[RawHit]:
+def _joined(peeled: list[bytes], glue: bytes, book: Rulebook) -> list[RawHit]:
     starts: list[int] = []
     length = 0
     for line in peeled:
@@ -35,7 +34,7 @@ def _joined(peeled: list[bytes], glue: bytes, book: Rulebook, scratch: Any) -> l
     text = glue.join(peeled)
     hits: list[RawHit] = []
     tried: set[tuple[int, int]] = set()
-    for literal, end in find_events(book.database, scratch, text):
+    for literal, end in find_events(book.database, book.scratch, text):
         row = bisect_right(starts, end - 1) - 1
         for index in book.literals[literal]:
             if (index, row) in tried:
