@@ -75,5 +75,5 @@ def ripgrep_patterns() -> Path:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    """ripgrep takes no needless escapes."""
+    """Ripgrep takes no needless escapes."""
     return match[1] if match[1] in "\"'`<>/@#%,:;= " else match[0]

@@ -22,7 +22,8 @@ def one(data: bytes) -> None:
     report = diagnose(data)
     for renderer in (text, json, markdown):
         drawn = renderer.render([report])
-        assert "\x1b" not in drawn and "\x07" not in drawn
+        assert "\x1b" not in drawn
+        assert "\x07" not in drawn
     encoding = detect_encoding(data)
     b"".join(pieces(to_utf8([data], encoding)))
     for line in data.split(b"\n")[:50]:

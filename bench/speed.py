@@ -30,9 +30,7 @@ def paste() -> None:
             diagnose(log)
             times.append(time.perf_counter() - start)
         medians.append(statistics.median(times) * 1e3)
-    print(
-        f"paste: {len(logs)} logs of 3.5-6.5 KB, median {statistics.median(medians):.2f} ms, worst {max(medians):.2f} ms"
-    )
+    print(f"paste: {len(logs)} logs of ~5 KB: median {statistics.median(medians):.2f} ms, worst {max(medians):.2f} ms")
 
 
 def cold() -> None:

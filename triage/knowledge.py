@@ -39,11 +39,11 @@ class Knowledge:
     """The catalogue and the tables, from their compiled lines."""
 
     def __init__(self, compiled: bytes) -> None:
-        lines = compiled.decode("utf-8").split("\n")
+        lines = compiled.split(b"\n")
         header = json.loads(lines[0])
-        self._articles: dict[str, str] = dict(zip(header["causes"], lines[1:], strict=False))
+        self._articles: dict[str, bytes] = dict(zip(header["causes"], lines[1:], strict=False))
         start = 1 + len(header["causes"])
-        self._tables: dict[str, str] = dict(zip(header["tables"], lines[start:], strict=False))
+        self._tables: dict[str, bytes] = dict(zip(header["tables"], lines[start:], strict=False))
         self._deeper: dict[str, frozenset[str]] = {key: frozenset(ids) for key, ids in header["deeper"].items()}
         self._parsed: dict[str, Any] = {}
 

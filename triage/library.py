@@ -15,7 +15,7 @@ from triage.folders import cache_folder, data_folder, package_folder
 from triage.knowledge import Knowledge
 from triage.rulebook.book import Rulebook
 
-_PARTS = ("book", "db", "kb")
+_PARTS = ("book", "tables", "db", "kb")
 
 
 class Library(NamedTuple):
@@ -67,8 +67,8 @@ def _from_cache(rules: str, kb: str) -> Library:
 
 
 def _library(parts: list[bytes], key: str) -> Library:
-    book, database, knowledge = parts
-    return Library(Rulebook(book, database), Knowledge(knowledge), key)
+    book, tables, database, knowledge = parts
+    return Library(Rulebook(book, tables, database), Knowledge(knowledge), key)
 
 
 def _read(path: str) -> bytes:
@@ -123,7 +123,7 @@ def _compile(rules: str, kb: str) -> list[bytes]:
     sources = read_rules(rules, frozenset(Knowledge(knowledge).ids()))
     formats = compile_formats()
     compiled = compile_book(sources, formats.facts, {"formats": formats.lines})
-    return [compiled.book, compiled.database, knowledge]
+    return [compiled.book, compiled.tables, compiled.database, knowledge]
 
 
 def _save(cache: str, files: dict[str, bytes], stamp_file: str, key: str) -> None:
@@ -148,6 +148,6 @@ def _write(path: str, data: bytes) -> None:
 def _forget(cache: str, keep: int) -> None:
     """Drops the oldest files of earlier rule sets."""
     entries = sorted(os.scandir(cache), key=lambda e: e.stat().st_mtime, reverse=True)
-    for entry in entries[keep * 4 :]:
+    for entry in entries[keep * 5 :]:
         if entry.is_file():
             os.unlink(entry.path)

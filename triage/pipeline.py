@@ -12,7 +12,6 @@ from triage.diagnose.incidents import build_diagnosis
 from triage.diagnose.match import Matched, match
 from triage.diagnose.rank import Ranked, rank
 from triage.ingest.decode import pieces
-from triage.ingest.fold import folded_hits
 from triage.ingest.scan import RawHit, Scanner, clean, find_events
 from triage.library import Library
 from triage.records import Diagnosis
@@ -87,6 +86,8 @@ def _decide(hits: list[RawHit], whole: bytes, library: Library) -> tuple[Matched
     matched = match(hits, book, knowledge)
     ranked = rank(matched, knowledge)
     if whole and not any(finding.says == "cause" for finding in ranked.roots):
+        from triage.ingest.fold import folded_hits
+
         more = folded_hits(whole, book)
         if more:
             again = match([*hits, *more], book, knowledge)

@@ -10,6 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from types import ModuleType
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,18 +65,22 @@ def _dispatch(arguments: list[str]) -> int:
         if os.path.exists(arguments[0]):
             raise UsageError(f"to diagnose a log, type: triage diagnose {arguments[0]}") from None
         raise UnknownName("command", arguments[0], discovery.names(__name__)) from fault
+    from triage.cli._arguments import parse
+
+    code: int = module.run(parse(module.add_arguments, arguments[1:], lambda: _parser(arguments[0], module)))
+    return code
+
+
+def _parser(command: str, module: ModuleType) -> ArgumentParser:
     from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-    parser = ArgumentParser(
-        prog=f"triage {arguments[0]}",
+    return ArgumentParser(
+        prog=f"triage {command}",
         description=module.__doc__,
         epilog=f"example:\n{_indented(module.EXAMPLE)}",
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    module.add_arguments(parser)
-    code: int = module.run(parser.parse_args(arguments[1:]))
-    return code
 
 
 def _indented(text: str) -> str:

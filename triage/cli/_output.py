@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
 from types import ModuleType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 
 def add_output_arguments(parser: ArgumentParser) -> None:

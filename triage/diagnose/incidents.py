@@ -61,11 +61,11 @@ def _incidents(matched: Matched, ranked: Ranked, library: Library) -> list[Incid
 
 
 def _group(roots: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings of one cause belong together; order of rank is kept."""
+    """Findings of one cause belong together; order of rank is kept, but a stated cause leads its group."""
     groups: dict[str, list[Finding]] = {}
     for finding in roots:
         groups.setdefault(finding.rule.cause, []).append(finding)
-    return list(groups.values())
+    return [sorted(group, key=lambda finding: finding.says != "cause") for group in groups.values()]
 
 
 def _incident(

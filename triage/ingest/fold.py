@@ -36,7 +36,7 @@ def _joined(peeled: list[bytes], glue: bytes, book: Rulebook) -> list[RawHit]:
     tried: set[tuple[int, int]] = set()
     for literal, end in find_events(book.database, book.scratch, text):
         row = bisect_right(starts, end - 1) - 1
-        for index in book.literals[literal]:
+        for index in book.announced(literal):
             if (index, row) in tried:
                 continue
             tried.add((index, row))

@@ -49,7 +49,7 @@ class Scanner:
 
     def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
         """Confirms the events of one piece whose first line has the given number."""
-        literals, full, done = self._book.literals, self._full, self._done
+        announced, full, done = self._book.announced, self._full, self._done
         start = end = -1
         number, counted = first_line, 0
         wanted: dict[int, int] = {}
@@ -67,7 +67,7 @@ class Scanner:
                 number += data.count(b"\n", counted, start)
                 counted = start
             awake = False
-            for pattern in literals[literal]:
+            for pattern in announced(literal):
                 if pattern not in full:
                     awake = True
                     wanted.setdefault(pattern, position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from typing import Any, NamedTuple
 
 from triage.rulebook.patterns import compile_line
@@ -42,15 +43,18 @@ class Pattern(NamedTuple):
 class Rulebook:
     """Rules, patterns and the scanning database of one compiled book."""
 
-    def __init__(self, book: bytes, database: bytes) -> None:
-        lines = book.decode("utf-8").split("\n")
+    def __init__(self, book: bytes, tables: bytes, database: bytes) -> None:
+        lines = book.split(b"\n")
         header = json.loads(lines[0])
         count = header["patterns"]
         self._pattern_lines = lines[1 : 1 + count]
         self._rule_lines = lines[1 + count :]
+        numbers = array("i")
+        numbers.frombytes(tables)
         self.kinds: str = header["kinds"]
-        self.owners: list[int] = header["owners"]
-        self.literals: list[list[int]] = header["literals"]
+        self.owners = numbers[:count]
+        self._starts = numbers[count : count + header["literals"] + 1]
+        self._lists = numbers[count + header["literals"] + 1 :]
         self.facts: list[str] = header["facts"]
         self.extra: dict[str, Any] = header["extra"]
         self._patterns: dict[int, Pattern] = {}
@@ -63,9 +67,13 @@ class Rulebook:
         """How many rules."""
         return len(self._rule_lines)
 
+    def announced(self, literal: int) -> array[int]:
+        """Patterns of which this literal may be a part."""
+        return self._lists[self._starts[literal] : self._starts[literal + 1]]
+
     def written_patterns(self) -> list[str]:
         """Every pattern as it was written."""
-        return [line.split("\t", 3)[3] for line in self._pattern_lines]
+        return [line.decode().split("\t", 3)[3] for line in self._pattern_lines]
 
     @property
     def database(self) -> Any:
@@ -92,7 +100,7 @@ class Rulebook:
         """One pattern, compiled on first use."""
         found = self._patterns.get(index)
         if found is None:
-            kind, owner, slot, written = self._pattern_lines[index].split("\t", 3)
+            kind, owner, slot, written = self._pattern_lines[index].decode().split("\t", 3)
             program = compile_line(written)
             groups = program.groupindex
             names = tuple(name.decode() for name in groups)

@@ -8,6 +8,7 @@ a rule.
 from __future__ import annotations
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of, scan_source
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
-BOOK_VERSION = 5
+BOOK_VERSION = 6
 POOR_LITERAL = 14.0
 SPEAKING = (*NAMES_CAUSE, "noise")
 
@@ -31,9 +32,10 @@ class PatternLine(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """The two files of a compiled book."""
+    """The three files of a compiled book: lines, tables of numbers, the Hyperscan database."""
 
     book: bytes
+    tables: bytes
     database: bytes
 
 
@@ -49,15 +51,14 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
         "patterns": len(patterns),
         "rules": len(rules),
         "kinds": "".join(p.kind for p in patterns),
-        "owners": [p.owner for p in patterns],
-        "literals": owners,
+        "literals": len(owners),
         "facts": [owner for owner, _ in facts],
         "extra": dict(extra),
     }
     lines = [json.dumps(header, separators=(",", ":"), ensure_ascii=False)]
     lines.extend(f"{p.kind}\t{p.owner}\t{p.slot}\t{p.pattern}" for p in patterns)
     lines.extend(_rule_line(rule, beats.get(index, ())) for index, rule in enumerate(rules))
-    return Compiled("\n".join(lines).encode(), database)
+    return Compiled("\n".join(lines).encode(), _tables(patterns, owners), database)
 
 
 def _pattern_lines(rules: Sequence[RuleSource]) -> Iterable[PatternLine]:
@@ -65,6 +66,17 @@ def _pattern_lines(rules: Sequence[RuleSource]) -> Iterable[PatternLine]:
         for kind, group in (("m", rule.patterns), ("n", rule.needs), ("u", rule.unless), ("t", rule.then)):
             for slot, pattern in enumerate(group):
                 yield PatternLine(kind, index, slot, pattern.replace("\n", " "))
+
+
+def _tables(patterns: Sequence[PatternLine], owners: Sequence[Sequence[int]]) -> bytes:
+    """Owner of each pattern, where each literal's list starts, and the lists: 32-bit numbers."""
+    starts = [0]
+    for row in owners:
+        starts.append(starts[-1] + len(row))
+    numbers = array("i", [p.owner for p in patterns])
+    numbers.extend(starts)
+    numbers.extend(index for row in owners for index in row)
+    return numbers.tobytes()
 
 
 def _rule_line(rule: RuleSource, beats: Iterable[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TOOL = "onnxruntime"
-LINE = r"""(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,9} )?\[(?P<sev>[VIWEF]):(?P<comp>[\w.-]+):[^,\]]{0,60}, [^\]]{1,300}\] """
+LINE = r"""(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,9} )?\[(?P<sev>[VIWEF]):(?P<comp>[\w.-]+):[^,\]]*, [^\]]+\] """
 LEVELS: dict[str, str] = {"V": "verbose", "I": "info", "W": "warning", "E": "error", "F": "fatal"}
 FACTS: tuple[str, ...] = (
     r"""onnxruntime(?:-gpu|_gpu|-directml)?(?:==|-| version:? |: |/v?)(?P<onnxruntime>1\.\d+\.\d+)""",

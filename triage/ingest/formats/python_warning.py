@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TOOL = None
-LINE = r"""(?:[A-Za-z]:)?[^:\s][^:\n]{0,300}:\d+: (?P<sev>\w*Warning): """
+LINE = r"""(?:[A-Za-z]:)?[^:\s][^:\n]*:\d+: (?P<sev>\w*Warning): """
 LEVELS: dict[str, str] = {
     "UserWarning": "warning",
     "FutureWarning": "warning",

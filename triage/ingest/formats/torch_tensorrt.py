@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TOOL = "torch-tensorrt"
-LINE = r"""(?P<sev>ERROR|WARNING|INFO|DEBUG): \[Torch-TensorRT[^\]]{0,60}\] - """
+LINE = r"""(?P<sev>ERROR|WARNING|INFO|DEBUG): \[Torch-TensorRT[^\]]*\] - """
 LEVELS: dict[str, str] = {
     "F": "fatal",
     "E": "error",
