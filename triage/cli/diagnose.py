@@ -46,7 +46,8 @@ def run(arguments: Namespace) -> int:
     inputs = arguments.inputs or (["-"] if not sys.stdin.isatty() else [])
     if not inputs:
         raise UsageError("nothing to diagnose. Name a log, or pipe one in: cat build.log | triage diagnose -")
-    _check_stage(arguments.stage)
+    if arguments.stage:
+        _check_stage(arguments.stage)
     from triage.cli._many import diagnose_all
 
     code = 0
@@ -61,11 +62,11 @@ def run(arguments: Namespace) -> int:
     return code
 
 
-def _check_stage(stage: str | None) -> None:
+def _check_stage(stage: str) -> None:
     from triage.errors import UnknownName
     from triage.rulebook.read import STAGES
 
-    if stage and stage not in STAGES:
+    if stage not in STAGES:
         raise UnknownName("stage", stage, STAGES)
 
 

@@ -15,12 +15,15 @@ from triage.rulebook.book import Rulebook
 
 LONG_LINE = 16384
 _AROUND = 6144
-HITS_PER_PATTERN = 200
+HITS_PER_PATTERN = 50
+HITS_PER_LOG = 12_000
+TEXT_BYTES = 4096
 HITS_PER_FACT = 4
-SIDE_LINES = 120
-SIDE_BYTES = 1200
+SIDE_LINES = 40
+FOLLOWING_LINES = 400
+SIDE_BYTES = 600
 CONTEXT_LINES = 2
-CONTEXT_BYTES = 2048
+CONTEXT_BYTES = 1024
 
 
 class RawHit(NamedTuple):
@@ -92,10 +95,9 @@ class Scanner:
             before = after = b""
             if kinds[index] == "m":
                 before, after = _before(data, start), _after(data, end)
-            begin, stop = found.span()
-            self.hits.append(RawHit(index, number, text, begin, stop, found.groups(), before, after))
+            self.hits.append(_trimmed(index, number, text, found, before, after))
             seen = self._counts[index] = self._counts.get(index, 0) + 1
-            if seen >= (HITS_PER_PATTERN if kinds[index] == "m" else HITS_PER_FACT):
+            if seen >= (HITS_PER_PATTERN if kinds[index] == "m" else HITS_PER_FACT) or len(self.hits) >= HITS_PER_LOG:
                 self._full.add(index)
 
     def _search(self, index: int, text: bytes) -> tuple[Any, bytes]:
@@ -110,7 +112,7 @@ class Scanner:
         """Conditions of a rule are looked at only if the rule itself was found."""
         waiting = self._side.setdefault(index, [])
         waiting.append((number, text[:SIDE_BYTES]))
-        if len(waiting) >= SIDE_LINES:
+        if len(waiting) >= (FOLLOWING_LINES if self._book.kinds[index] == "t" else SIDE_LINES):
             self._full.add(index)
 
     def settle(self) -> list[RawHit]:
@@ -128,6 +130,16 @@ class Scanner:
                         break
         self._side.clear()
         return self.hits
+
+
+def _trimmed(index: int, number: int, text: bytes, found: Any, before: bytes, after: bytes) -> RawHit:
+    """A hit that keeps no more of a long line than what stands around the match."""
+    begin, stop = found.span()
+    if len(text) > TEXT_BYTES:
+        low = max(0, begin - TEXT_BYTES // 4)
+        text = bytes(text[low : low + TEXT_BYTES])
+        begin, stop = begin - low, min(stop - low, len(text))
+    return RawHit(index, number, text, begin, stop, found.groups(), before, after)
 
 
 def _before(data: bytes, start: int) -> bytes:
