@@ -14,6 +14,7 @@ from triage.diagnose import predicates
 from triage.ingest.facts import Facts, collect_facts
 from triage.ingest.levels import Levels
 from triage.ingest.scan import RawHit
+from triage.ingest.wrappers import peel
 from triage.knowledge import Knowledge
 from triage.rulebook.book import Rule, Rulebook
 
@@ -170,11 +171,19 @@ def _beaten(rule: Rule, others: Sequence[Rule]) -> bool:
     return False
 
 
+def _level(hit: RawHit, levels: Levels) -> str | None:
+    """Level of the line; a line without one belongs to the line above where that ends with a colon."""
+    own = levels.of(hit.text)
+    if own is None and hit.before.rstrip().endswith(b":"):
+        return levels.of(peel(hit.before.rstrip().rpartition(b"\n")[2]))
+    return own
+
+
 def _finding(rule: Rule, hits: list[RawHit], levels: Levels, book: Rulebook) -> Finding:
     hits.sort(key=lambda hit: (hit.line, hit.start))
     says = rule.says
     if says == "cause":
-        loud = [hit for hit in hits if levels.of(hit.text) not in ("verbose", "info", "warning")]
+        loud = [hit for hit in hits if _level(hit, levels) not in ("verbose", "info", "warning")]
         if loud:
             hits = loud
         else:

@@ -46,7 +46,9 @@ def rank(matched: Matched, knowledge: Knowledge) -> Ranked:
         else:
             consequences.append((finding, reason))
             explaining.add(reason.rule.number)
-    roots.sort(key=lambda f: (_tier(f, explaining), _position(f, matched), f.rule.tool == "other", f.line, f.hits[0].start))
+    roots.sort(
+        key=lambda f: (_tier(f, explaining), _position(f, matched), f.rule.tool == "other", f.line, f.hits[0].start)
+    )
     silent = [f for f in roots if _tier(f, explaining) == HINT]
     loud = [f for f in roots if _tier(f, explaining) != HINT]
     if loud:
