@@ -126,24 +126,25 @@ def _causes(
             verdict="named" if sure else "likely",
             by=f"rule:{rule.id}",
             evidence=evidence,
-            captures=lead.captures,
-            why=_fill(rule.why, lead.captures) or library.knowledge.article(cause).covers,
+            captures={name: value for name, value in lead.captures.items() if name != "fact"},
+            why=_why(lead) or library.knowledge.article(cause).covers,
             fixes=library.knowledge.article(cause).fixes,
         )
         for cause in ids
     )
 
 
-def _fill(why: str, captures: object) -> str:
+def _why(lead: Finding) -> str:
+    """The rule's sentence, and the fact that a table added to it."""
     from triage.diagnose.words import fill
 
-    return fill(why, captures)  # type: ignore[arg-type]
+    return f"{fill(lead.rule.why, lead.captures)} {lead.captures.get('fact', '')}".strip()
 
 
 def _evidence(group: Sequence[Finding], matched: Matched) -> tuple[Evidence, ...]:
     chosen: dict[int, Evidence] = {}
     for finding in group:
-        for hit in finding.hits[:2]:
+        for hit in finding.hits[:3]:
             if hit.line not in chosen and len(chosen) < EVIDENCE_LINES:
                 chosen[hit.line] = evidence_of(hit)
     lead = group[0].hits[0].line

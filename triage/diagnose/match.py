@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from triage.diagnose import predicates
+from triage.diagnose.derive import derive
 from triage.ingest.facts import Facts, collect_facts
 from triage.ingest.levels import Levels
 from triage.ingest.scan import RawHit
@@ -63,17 +64,19 @@ def match(hits: Sequence[RawHit], book: Rulebook, knowledge: Knowledge) -> Match
         else:
             side[pattern.kind, pattern.owner, pattern.slot].append(hit.line)
     facts = collect_facts(fact_hits, book)
+    derive(facts, knowledge)
+    context = predicates.Context(facts, knowledge)
     levels = Levels(book.extra["formats"])
     blocked: list[tuple[Rule, str]] = []
     candidates: list[tuple[Rule, list[RawHit]]] = []
     for index, found in main.items():
         rule = book.rule(index)
-        reason, kept = _conditions(rule, found, side, book, predicates.Context(facts, knowledge))
+        reason, kept = _conditions(rule, found, side, book, context)
         if kept:
             candidates.append((rule, kept))
         elif reason:
             blocked.append((rule, reason))
-    return _assemble(candidates, blocked, levels, facts, book)
+    return _assemble(candidates, blocked, levels, context, book)
 
 
 def _conditions(
@@ -133,7 +136,7 @@ def _assemble(
     candidates: list[tuple[Rule, list[RawHit]]],
     blocked: list[tuple[Rule, str]],
     levels: Levels,
-    facts: Facts,
+    context: predicates.Context,
     book: Rulebook,
 ) -> Matched:
     by_line: dict[int, list[Rule]] = defaultdict(list)
@@ -145,6 +148,8 @@ def _assemble(
     success: list[RawHit] = []
     for rule, hits in candidates:
         kept = [hit for hit in hits if not _beaten(rule, by_line[hit.line])]
+        if rule.says in ("failure", "end"):  # a line that a better rule explains still proves the failure
+            failure.extend(hit for hit in hits if hit not in kept and not _silenced(rule, by_line[hit.line]))
         if not kept:
             if rule.says not in ("failure", "success", "noise"):
                 blocked.append((rule, "a more specific rule speaks on the same line"))
@@ -153,11 +158,15 @@ def _assemble(
         elif rule.says == "success":
             success.extend(kept)
         elif rule.says != "noise":
-            findings.append(_finding(rule, kept, levels, book))
+            findings.append(_finding(rule, kept, levels, book, context))
     findings.sort(key=lambda finding: (finding.line, finding.hits[0].start))
     failure.sort(key=lambda hit: hit.line)
     success.sort(key=lambda hit: hit.line)
-    return Matched(tuple(findings), tuple(blocked), Marks(tuple(failure), tuple(success)), facts)
+    return Matched(tuple(findings), tuple(blocked), Marks(tuple(failure), tuple(success)), context.facts)
+
+
+def _silenced(rule: Rule, others: Sequence[Rule]) -> bool:
+    return any(other.says == "noise" and other.number not in rule.beats for other in others)
 
 
 def _beaten(rule: Rule, others: Sequence[Rule]) -> bool:
@@ -179,13 +188,16 @@ def _level(hit: RawHit, levels: Levels) -> str | None:
     return own
 
 
-def _finding(rule: Rule, hits: list[RawHit], levels: Levels, book: Rulebook) -> Finding:
+def _finding(rule: Rule, hits: list[RawHit], levels: Levels, book: Rulebook, context: predicates.Context) -> Finding:
     hits.sort(key=lambda hit: (hit.line, hit.start))
     says = rule.says
     if says == "cause":
         loud = [hit for hit in hits if _level(hit, levels) not in ("verbose", "info", "warning")]
         if loud:
-            hits = loud
+            hits = [loud[0], *(hit for hit in hits if hit is not loud[0])]
         else:
             says = "hint"
-    return Finding(rule, says, tuple(hits), captures_of(hits[0], book))
+    captures = captures_of(hits[0], book)
+    if rule.when:
+        captures.update(predicates.derived(rule.when, captures, context))
+    return Finding(rule, says, tuple(hits), captures)

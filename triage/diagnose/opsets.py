@@ -41,4 +41,4 @@ def limit_for(version: str, rows: list[dict[str, object]], key: str, column: str
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdigit())

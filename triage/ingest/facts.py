@@ -18,7 +18,7 @@ from triage.rulebook.book import Rulebook
 class Facts:
     """Facts of one log, each with the lines that said it, in order."""
 
-    def __init__(self, values: Mapping[str, list[tuple[int, str]]], marks: Mapping[str, list[int]]) -> None:
+    def __init__(self, values: dict[str, list[tuple[int, str]]], marks: Mapping[str, list[int]]) -> None:
         self.values = values
         self.marks = marks
 

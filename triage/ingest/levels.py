@@ -31,12 +31,15 @@ class Levels:
         return found
 
     def _try(self, line: bytes) -> tuple[str | None, str | None]:
+        best: tuple[str | None, str | None] = (None, None)
+        longest = 0
         for name, tool, pattern, levels in self._formats:
             match = _program(name, pattern)(line)
-            if match:
+            if match and match.end() > longest:  # the prefix that explains most of the line
+                longest = match.end()
                 letter = match.group(b"sev")
-                return levels.get(letter.decode("utf-8", "replace") if letter else ""), tool
-        return None, None
+                best = levels.get(letter.decode("utf-8", "replace") if letter else ""), tool
+        return best
 
 
 _compiled: dict[tuple[str, str], Any] = {}

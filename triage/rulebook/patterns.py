@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 SHORTEST_LITERAL = 3
 SHORTEST_SIDE_LITERAL = 2
 LONGEST_LITERAL = 32
-_QUOTE = r"""\\{0,2}["'`]"""
+_QUOTE = r"""\\{0,2}(?:["'`]|\xe2\x80[\x98\x99\x9c\x9d])"""
 _GROUP_NAME = re.compile(r"\(\?P<\w+>")
 _LONG_HOLE = re.compile(r"(\[\^(?!\\n\])[^\]]+\]|\\[Sw]|\[\\w[^\]]*\])\{([01]),\d{3,}\}")
 _PLAIN = re.compile(r"[^\w\s]+|\s+")

@@ -18,3 +18,12 @@ def refusal(argument: object, captures: Mapping[str, str], context: Context) -> 
     if opset <= limit:
         return f"opset {opset} is read by {who}, which goes up to {limit}"
     return None
+
+
+def derived(argument: object, captures: Mapping[str, str], context: Context) -> dict[str, str]:
+    """Opset, limit and reader, and the sentence that compares them."""
+    opset, limit, who = readable_opset(captures, context.facts, context.knowledge)
+    if opset is None or limit is None:
+        return {}
+    fact = f"The model has opset {opset}; {who} reads up to {limit}."
+    return {"opset": str(opset), "limit": str(limit), "reader": who, "fact": fact}

@@ -6,6 +6,7 @@ TOOL = "triton"
 LINE = r"""(?P<sev>[EWIF])\d{4} \d\d:\d\d:\d\d\.\d{4,6} +\d+ [\w.-]+:\d+\] """
 LEVELS: dict[str, str] = {"E": "error", "W": "warning", "I": "info", "F": "fatal"}
 FACTS: tuple[str, ...] = (
+    r"""server\.cc:(?P<triton_line>\d+)\] ['"]?Waiting for in-flight""",
     r"""\| server_version +\| (?P<triton>\d+\.\d+\.\d+)""",
     r"""Triton Server[^\n]{0,40}(?P<triton>2\.\d+\.\d+)""",
     r"""failed to load [\'"](?P<model>[^\'"]{1,200})[\'"] version \d+""",
