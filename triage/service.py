@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from triage.errors import InputError
@@ -56,14 +56,27 @@ def diagnose_log(log: Log, library: Library) -> Report:
     return Report(log.name, _diagnose_chunks(log.chunks, library))
 
 
-def diagnose_inputs(names: Sequence[str], library: Library) -> Iterator[Report | InputError]:
-    """Diagnoses everything that the arguments name; a bad input gives its error and the rest goes on."""
+def diagnose_inputs(
+    names: Sequence[str], library: Library, watch: Callable[[str, int], None] | None = None
+) -> Iterator[Report | InputError]:
+    """Diagnoses everything that the arguments name; a bad input gives its error and the rest goes on.
+
+    ``watch`` is told the name of a log and how many bytes of it were read so far.
+    """
     for name in names:
         try:
             for log in open_logs(name):
-                yield diagnose_log(log, library)
+                yield diagnose_log(log._replace(chunks=_watched(log, watch)) if watch else log, library)
         except InputError as fault:
             yield fault
+
+
+def _watched(log: Log, watch: Callable[[str, int], None]) -> Iterator[bytes]:
+    read = 0
+    for chunk in log.chunks:
+        read += len(chunk)
+        watch(log.name, read)
+        yield chunk
 
 
 def prove_rule(rule: RuleSource, library: Library) -> Iterator[str]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MANY = 48
 _BATCH = 32
+SHOWN_FROM = 128 << 20
+SHOWN_EVERY = 64 << 20
 
 
 class Outcome(NamedTuple):
@@ -43,12 +45,19 @@ def _serial(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -
     from triage.service import diagnose_inputs
 
     colour, columns = use_colour(arguments.color), width()
-    for result in diagnose_inputs(inputs, load_library()):
+    watch = None if arguments.quiet or not sys.stderr.isatty() else _show_progress
+    for result in diagnose_inputs(inputs, load_library(), watch):
         if isinstance(result, Report):
             text = renderer.render(adjusted([result], arguments), colour, columns)
             yield Outcome(text, result.diagnosis.verdict, "")
         else:
             yield Outcome("", "", str(result))
+
+
+def _show_progress(name: str, read: int) -> None:
+    """Says on a terminal how far a long log was read; short ones stay silent."""
+    if read >= SHOWN_FROM and read % SHOWN_EVERY < 1 << 20:
+        print(f"\r{name}: {read >> 20:,} MiB read ", end="", file=sys.stderr, flush=True)
 
 
 def _shared(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType, jobs: int) -> Iterator[Outcome]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from triage.diagnose.match import Finding, Matched, captures_of
+from triage.diagnose.match import Finding, Matched, captures_of, model_of
 from triage.diagnose.rank import Ranked
+from triage.ingest.facts import Facts
 from triage.ingest.levels import Levels
 from triage.ingest.scan import RawHit
 from triage.ingest.text import shown
@@ -45,12 +46,13 @@ def build_diagnosis(
 def _incidents(matched: Matched, ranked: Ranked, library: Library) -> list[Incident]:
     if not ranked.roots:
         return [_unknown(matched, library)]
-    groups = _group(ranked.roots)
-    runs = matched.facts.marks.get("run", ())
+    facts = matched.facts
+    groups = _group(ranked.roots, facts)
+    runs = facts.marks.get("run", ())
     first = groups[0]
     incidents = [_incident(first, matched, ranked, library, None)]
     for group in groups[1:]:
-        independent = any(first[0].line < run <= group[0].line for run in runs)
+        independent = any(first[0].line < run <= group[0].line for run in runs) or _other_model(first, group, facts)
         incidents.append(_incident(group, matched, ranked, library, None if independent else 0))
     seen = {group[0].rule.cause for group in groups}
     for finding, _ in ranked.consequences:
@@ -60,12 +62,31 @@ def _incidents(matched: Matched, ranked: Ranked, library: Library) -> list[Incid
     return incidents
 
 
-def _group(roots: Sequence[Finding]) -> list[list[Finding]]:
+def _group(roots: Sequence[Finding], facts: Facts) -> list[list[Finding]]:
     """Findings of one cause belong together; order of rank is kept, but a stated cause leads its group."""
-    groups: dict[str, list[Finding]] = {}
+    groups: list[list[Finding]] = []
     for finding in roots:
-        groups.setdefault(finding.rule.cause, []).append(finding)
-    return [sorted(group, key=lambda finding: finding.says != "cause") for group in groups.values()]
+        home = next((group for group in groups if _same_failure(group, finding, facts)), None)
+        if home is None:
+            groups.append([finding])
+        else:
+            home.append(finding)
+    return [sorted(group, key=lambda finding: finding.says != "cause") for group in groups]
+
+
+def _same_failure(group: Sequence[Finding], finding: Finding, facts: Facts) -> bool:
+    """The same cause of the same model; a line that names no model belongs to the first."""
+    if group[0].rule.cause != finding.rule.cause:
+        return False
+    model = model_of(finding.captures, finding.line, facts)
+    named = {model_of(other.captures, other.line, facts) for other in group} - {None}
+    return model is None or not named or model in named
+
+
+def _other_model(first: Sequence[Finding], group: Sequence[Finding], facts: Facts) -> bool:
+    """Both name their model, and not the same one."""
+    ours, theirs = (model_of(f.captures, f.line, facts) for f in (first[0], group[0]))
+    return bool(ours and theirs and ours != theirs and ours not in theirs and theirs not in ours)
 
 
 def _incident(

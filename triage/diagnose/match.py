@@ -158,7 +158,9 @@ def _assemble(
         elif rule.says == "success":
             success.extend(kept)
         elif rule.says != "noise":
-            findings.append(_finding(rule, kept, levels, book, context))
+            findings.extend(
+                _finding(rule, subject, levels, book, context) for subject in _by_model(kept, book, context.facts)
+            )
     findings.sort(key=lambda finding: (finding.line, finding.hits[0].start))
     failure.sort(key=lambda hit: hit.line)
     success.sort(key=lambda hit: hit.line)
@@ -178,6 +180,27 @@ def _beaten(rule: Rule, others: Sequence[Rule]) -> bool:
         if other.says == "noise" and rule.says != "cause" and other.number not in rule.beats:
             return True
     return False
+
+
+def model_of(captures: Mapping[str, str], line: int, facts: Facts) -> str | None:
+    """The model that a line names, by the rule or by the format."""
+    return captures.get("model") or facts.at("model", line)
+
+
+def _by_model(hits: list[RawHit], book: Rulebook, facts: Facts) -> list[list[RawHit]]:
+    """Hits that name different models are different failures."""
+    if len(hits) == 1:
+        return [hits]
+    models: dict[str | None, list[RawHit]] = defaultdict(list)
+    for hit in hits:
+        captures = captures_of(hit, book) if "model" in book.pattern(hit.pattern).names else {}
+        models[model_of(captures, hit.line, facts)].append(hit)
+    nameless = models.pop(None, [])
+    if not models:
+        return [nameless]
+    groups = list(models.values())
+    groups[0].extend(nameless)
+    return groups
 
 
 def _level(hit: RawHit, levels: Levels) -> str | None:

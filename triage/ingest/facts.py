@@ -35,6 +35,10 @@ class Facts:
         before = [value for number, value in found if number <= line]
         return before[-1] if before else found[0][1]
 
+    def at(self, name: str, line: int) -> str | None:
+        """The value that this very line says."""
+        return next((value for number, value in self.values.get(name, ()) if number == line), None)
+
     def names(self) -> list[str]:
         """Names of the facts that the log states."""
         return list(self.values)

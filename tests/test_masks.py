@@ -1,0 +1,231 @@
+"""The named masks: what is noise in a message, and what is secret."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import PROFILE_MISSING, RULES, read_yaml, run_cli
+
+from triage import discovery
+from triage.masks import NOISE, SECRETS, mask, redact
+from triage.service import diagnose
+
+# name of the mask, what stands in the log
+TABLE = (
+    ("url", "https://example.com/a/b?c=1"),
+    ("url", "s3://bucket/key.onnx"),
+    ("uuid", "123e4567-e89b-12d3-a456-426614174000"),
+    ("time", "2026-11-20T10:26:19.123Z"),
+    ("time", "2026-11-20 10:26:19,123"),
+    ("time", "11/20/2026-10:26:19"),
+    ("time", "10:26:19.5"),
+    ("address", "0x7f3a00ff"),
+    ("email", "me@example.com"),
+    ("ip", "10.0.0.1:8001"),
+    ("ip", "127.0.0.1"),
+    ("source", "network.cpp::validate::3062"),
+    ("source", "model.py:12"),
+    ("source", "session.cc(123)"),
+    ("path", "/models/vit/1/model.onnx"),
+    ("path", "C:\\models\\vit.onnx"),
+    ("path", "./a/b.log"),
+    ("path", "~/x/y"),
+    ("file", "vit_dyn.onnx"),
+    ("file", "libnvinfer.so.8"),
+    ("file", "model.safetensors"),
+    ("shape", "(1, 3, 224, 224)"),
+    ("shape", "[1,3,224,224]"),
+    ("shape", "[-1,3,224,224]"),
+    ("shape", "{3,4}"),
+    ("shape", "1x3x224x224"),
+    ("duration", "12.5 ms"),
+    ("duration", "3 seconds"),
+    ("size", "2.00 GiB"),
+    ("size", "512 MB"),
+    ("size", "17179869184 bytes"),
+    ("version", "8.6.1"),
+    ("version", "v1.2.3+cu121"),
+    ("version", "2.1.0.dev0"),
+    ("hash", "a1b2c3d4e5f60718"),
+    ("name", "'images'"),
+    ("name", '"input_0"'),
+    ("scoped", "encoder/layer/MatMul"),
+    ("number", "42"),
+    ("number", "0.5"),
+    ("number", "1e-05"),
+)
+WRONG = (("shape", "-1x3x224x224"), ("number", "-3"), ("number", "-3.5e-4"))
+AROUND = {"bare": "{}", "prefixed": "see {}", "suffixed": "{} here", "both": "see {} here"}
+
+
+def test_every_mask_is_in_the_table():
+    assert {name for name, _ in TABLE} == {name for name, _ in NOISE}
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(("name", "noise"), TABLE)
+def test_noise_is_masked_and_kept(name, noise, around):
+    template, kept = mask(AROUND[around].format(noise))
+    assert template == AROUND[around].format(f"<{name}>")
+    assert kept == {name: [noise]}
+
+
+@pytest.mark.xfail(strict=True, reason="a minus sign after a blank stays outside the mask")
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(("name", "noise"), WRONG)
+def test_noise_that_is_masked_wrongly(name, noise, around):
+    assert mask(AROUND[around].format(noise))[0] == AROUND[around].format(f"<{name}>")
+
+
+@pytest.mark.parametrize("word", ["opset", "sm_86", "fp16", "MatMul", "INVALID_ARGUMENT", "CUDNN_STATUS_NOT_SUPPORTED"])
+def test_words_stay(word):
+    assert mask(word) == (word, {})
+
+
+def test_several_of_a_kind_are_kept_in_order():
+    template, kept = mask("expected (1, 3) got (2, 4) at 0xff")
+    assert template == "expected <shape> got <shape> at <address>"
+    assert kept == {"shape": ["(1, 3)", "(2, 4)"], "address": ["0xff"]}
+
+
+def test_masking_real_messages_twice_changes_nothing():
+    changed = []
+    for path in sorted(RULES.rglob("*.yaml"))[::9]:
+        for sample in read_yaml(path).get("hits", ()):
+            once = mask(sample["text"] if isinstance(sample, dict) else str(sample))[0]
+            if mask(once)[0] != once and "'" not in once and '"' not in once:
+                changed.append((once, mask(once)[0]))
+    assert changed == []
+
+
+LIKELY = st.text(st.sampled_from("ab1/.:-x[](), '\"<>@\\~0e+_ \n"), max_size=60)
+
+
+@given(st.one_of(st.text(max_size=200), LIKELY))
+def test_masking_never_fails_and_loses_nothing(text):
+    template, kept = mask(text)
+    for found in kept.values():
+        assert all(noise in text for noise in found)
+    assert len(template) <= len(text) + 10 * sum(map(len, kept.values()))
+
+
+@given(st.one_of(st.text(max_size=200), LIKELY))
+def test_masking_again_and_again_comes_to_rest(text):
+    for _ in range(12):
+        before, text = text, mask(text)[0]
+        if before == text:
+            return
+    pytest.fail(f"still changing: {text!r}")
+
+
+# --- secrets
+
+LETTERS = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ2bC4dF6hJ8kL0"
+EXAMPLES = {
+    "private key": f"-----BEGIN RSA PRIVATE KEY----- {LETTERS} -----END RSA PRIVATE KEY-----",
+    "github token": f"ghp_{LETTERS[:36]}",
+    "gitlab token": f"glpat-{LETTERS[:20]}",
+    "hugging face token": f"hf_{LETTERS[:34]}",
+    "openai key": f"sk-proj-{LETTERS}",
+    "aws key": "AKIA" + LETTERS[:16].upper(),
+    "google key": f"AIza{LETTERS[:35]}",
+    "slack token": f"xoxb-1234567890-{LETTERS[:20]}",
+    "nvidia key": f"nvapi-{LETTERS}",
+    "pypi token": f"pypi-{LETTERS}",
+    "web token": f"eyJ{LETTERS[:12]}.eyJ{LETTERS[:20]}.{LETTERS[:30]}",
+    "bearer": f"Authorization: Bearer {LETTERS}",
+    "password in address": f"https://ci:{LETTERS[:12]}@host.example/repo",
+    "azure key": f"AccountKey={LETTERS}==",
+    "assigned secret": f"NGC_API_KEY={LETTERS[:24]}",
+}
+MORE = {
+    "github pat": f"github_pat_{LETTERS[:30]}",
+    "json": f'{{"hf_token": "{LETTERS[:24]}"}}',
+    "environment": f"export WANDB_API_KEY={LETTERS[:40]}",
+    "yaml": f"password: {LETTERS[:20]}",
+    "option": f"--token={LETTERS[:20]}",
+    "postgres": f"postgresql://triage:{LETTERS[:8]}@db:5432/triage",
+    "basic": f"authorization: basic {LETTERS[:24]}",
+}
+CORE = {name: next(p for p in (LETTERS[:8], LETTERS[:8].upper()) if p in text) for name, text in
+        {**EXAMPLES, **MORE}.items()}  # fmt: skip
+FORMATS = ("text", "json", "jsonl", "markdown")
+
+
+def test_every_kind_of_secret_has_an_example():
+    assert set(EXAMPLES) == {kind for kind, _, _ in SECRETS}
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_secret_is_replaced_by_its_kind(kind):
+    text = redact(f"before {EXAMPLES[kind]} after")
+    assert CORE[kind] not in text
+    assert "masked]" in text
+    assert text.startswith("before ")
+
+
+@pytest.mark.parametrize("text", ["token: 5", "the key is missing", "num_tokens=4096", "api_key", "sk-learn", "glob-x"])
+def test_ordinary_words_are_no_secrets(text):
+    assert redact(text) == text
+
+
+def rendered(log, name="build.log"):
+    """One report in every format, coloured where the format knows colour."""
+    report = diagnose(log, name=name)
+    return {form: discovery.load("triage.reports", form).render([report], True) for form in FORMATS}
+
+
+CUT = pytest.mark.xfail(strict=True, reason="a capture that holds a part of the secret is not recognised as one")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[CUT] if kind == "web token" else []) for kind in CORE])
+def test_a_secret_in_a_log_reaches_no_report(kind):
+    secret = {**EXAMPLES, **MORE}[kind]
+    log = (
+        f"&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --onnx=/m/{secret} --x={secret}\n"
+        f"env {secret}\n"
+        f"{PROFILE_MISSING} {secret}\n"
+        f"after {secret}\n"
+        f"ModuleNotFoundError: No module named '{secret}'\n"
+        f"FileNotFoundError: [Errno 2] No such file or directory: '{secret}'\n"
+    )
+    assert [form for form, text in rendered(log).items() if CORE[kind] in text] == []
+
+
+def test_a_secret_reaches_neither_output_nor_errors(tmp_path):
+    path = tmp_path / "build.log"
+    path.write_text(f"{PROFILE_MISSING} {EXAMPLES['github token']}\n", encoding="utf-8")
+    done = run_cli("diagnose", "--format", "json", path)
+    assert b"masked]" in done.stdout
+    assert CORE["github token"].encode() not in done.stdout + done.stderr
+
+
+@pytest.mark.xfail(strict=True, reason="the body of a key stands on lines of its own and is shown as context")
+def test_a_private_key_of_many_lines_is_not_shown_as_context():
+    body = "\n".join(["MIIEpAIBAAKCAQEA1234567890abcdefghijklmnopqrstuvwxyz"] * 3)
+    log = f"{PROFILE_MISSING}\n-----BEGIN RSA PRIVATE KEY-----\n{body}\n"
+    assert "MIIEpAIBAA" not in rendered(log)["text"]
+
+
+@pytest.mark.xfail(strict=True, reason="a name is shown as it was given")
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_password_in_the_name_of_the_source_is_not_shown(form):
+    name = f"https://ci:{LETTERS[:12]}@host.example/build.log"
+    assert LETTERS[:12] not in rendered(PROFILE_MISSING, name)[form]
+
+
+@pytest.mark.xfail(strict=True, reason="a secret is looked for after the text was cut, so its first part is shown")
+@pytest.mark.parametrize("shift", range(24, 0, -8))
+def test_a_secret_at_the_edge_of_a_long_line_is_not_shown(shift):
+    log = PROFILE_MISSING + "x" * (2000 - len(PROFILE_MISSING) - shift) + " ghp_" + LETTERS[:36] + "\n"
+    assert f"ghp_{LETTERS[:2]}" not in str(diagnose(log))
+
+
+@given(st.text(max_size=200), st.sampled_from(sorted(EXAMPLES)))
+def test_a_secret_in_any_text_is_masked(text, kind):
+    shown = redact(f"{text.replace(CORE[kind], '')} {EXAMPLES[kind]} ")
+    assert CORE[kind] not in shown
+
+
+@given(st.text(max_size=300))
+def test_masking_secrets_never_fails(text):
+    assert isinstance(redact(text), str)
