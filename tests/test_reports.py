@@ -148,3 +148,14 @@ def test_evidence_is_whole_inside_its_block():
         line = report.diagnosis.incidents[0].causes[0].evidence[0]
         blocks = [token.content for token in parser.parse(render(report, "markdown")) if token.type == "code_block"]
         assert f"{line.line}: {line.text}" in blocks[0], evil
+
+
+@pytest.mark.xfail(
+    strict=True, reason="after the list of fixes an indented line continues the list, it is no code block"
+)
+def test_commands_are_a_code_block():
+    """What is ready to copy must not be read as Markdown."""
+    parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")
+    markdown = render(report_of(CASES[1]), "markdown")
+    command = next(line.strip() for line in markdown.split("\n") if line.startswith("    import "))
+    assert any(command in token.content for token in parser.parse(markdown) if token.type in ("code_block", "fence"))

@@ -205,6 +205,7 @@ print(diagnosis.lines, diagnosis.verdict, peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="measures with getrusage")
 @pytest.mark.parametrize("kind", ["failures", "quiet lines"])
 def test_memory_does_not_grow_with_three_million_lines(kind):

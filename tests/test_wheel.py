@@ -4,7 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import sysconfig
 import venv
 import zipfile
 
@@ -44,7 +43,7 @@ def installed(wheel, tmp_path_factory):
     ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     with open(os.path.join(site, "running.pth"), "w", encoding="utf-8") as stream:
-        stream.write(sysconfig.get_path("purelib") + "\n")
+        stream.writelines(f"{path}\n" for path in sys.path if path.endswith("-packages"))
     install = [str(python), "-m", "pip", "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

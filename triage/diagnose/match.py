@@ -19,6 +19,9 @@ from triage.ingest.wrappers import peel
 from triage.knowledge import Knowledge
 from triage.rulebook.book import Rule, Rulebook
 
+# (kind, rule, place) of a condition -> where its pattern was found
+Side = dict[tuple[str, int, int], list[RawHit]]
+
 
 class Finding(NamedTuple):
     """One rule's word on one log. ``says`` may be weaker than the rule's where the line is only a warning."""
@@ -53,7 +56,7 @@ class Matched(NamedTuple):
 def match(hits: Sequence[RawHit], book: Rulebook, knowledge: Knowledge) -> Matched:
     """Findings in order of their first line."""
     main: dict[int, list[RawHit]] = defaultdict(list)
-    side: dict[tuple[str, int, int], list[int]] = defaultdict(list)
+    side: Side = defaultdict(list)
     fact_hits: list[RawHit] = []
     for hit in hits:
         pattern = book.pattern(hit.pattern)
@@ -62,7 +65,7 @@ def match(hits: Sequence[RawHit], book: Rulebook, knowledge: Knowledge) -> Match
         elif pattern.kind == "f":
             fact_hits.append(hit)
         else:
-            side[pattern.kind, pattern.owner, pattern.slot].append(hit.line)
+            side[pattern.kind, pattern.owner, pattern.slot].append(hit)
     facts = collect_facts(fact_hits, book)
     derive(facts, knowledge)
     context = predicates.Context(facts, knowledge)
@@ -82,7 +85,7 @@ def match(hits: Sequence[RawHit], book: Rulebook, knowledge: Knowledge) -> Match
 def _conditions(
     rule: Rule,
     hits: list[RawHit],
-    side: Mapping[tuple[str, int, int], list[int]],
+    side: Side,
     book: Rulebook,
     context: predicates.Context,
 ) -> tuple[str, list[RawHit]]:
@@ -92,8 +95,10 @@ def _conditions(
         return "the log also holds a line that speaks against it", []
     if rule.needs and not any(side.get(("n", index, slot)) for slot in range(rule.needs)):
         return "the line that must accompany it is not in the log", []
+    if not all(side.get(("a", index, slot)) for slot in range(rule.together)):
+        return "not all of the lines that must stand together are in the log", []
     if rule.then:
-        hits = [hit for hit in hits if _followed(hit.line, rule, side)]
+        hits = [kept for hit in hits for kept in _followed(hit, rule, side)]
         if not hits:
             return "the lines that must follow it are not there", []
     if rule.when:
@@ -107,19 +112,22 @@ def _conditions(
     return "", hits
 
 
-def _followed(line: int, rule: Rule, side: Mapping[tuple[str, int, int], list[int]]) -> bool:
-    last = line
+def _followed(hit: RawHit, rule: Rule, side: Side) -> list[RawHit]:
+    """The hit and the lines that follow it in the rule's order; nothing where one is missing."""
+    chain = [hit]
     for slot in range(rule.then):
-        later = [n for n in side.get(("t", rule.number, slot), ()) if last <= n <= line + rule.within]
+        later = [
+            h for h in side.get(("t", rule.number, slot), ()) if chain[-1].line <= h.line <= hit.line + rule.within
+        ]
         if not later:
-            return False
-        last = min(later)
-    return True
+            return []
+        chain.append(min(later, key=lambda h: h.line))
+    return chain
 
 
 def captures_of(hit: RawHit, book: Rulebook) -> dict[str, str]:
     """Named captures of one hit as text."""
-    names = book.pattern(hit.pattern).names
+    names = book.pattern(hit.pattern).names if hit.groups else ()
     if not names:
         return {}
     from triage.ingest.text import shown
@@ -193,7 +201,7 @@ def _by_model(hits: list[RawHit], book: Rulebook, facts: Facts) -> list[list[Raw
         return [hits]
     models: dict[str | None, list[RawHit]] = defaultdict(list)
     for hit in hits:
-        captures = captures_of(hit, book) if "model" in book.pattern(hit.pattern).names else {}
+        captures = captures_of(hit, book)
         models[model_of(captures, hit.line, facts)].append(hit)
     nameless = models.pop(None, [])
     if not models:
@@ -201,6 +209,14 @@ def _by_model(hits: list[RawHit], book: Rulebook, facts: Facts) -> list[list[Raw
     groups = list(models.values())
     groups[0].extend(nameless)
     return groups
+
+
+def _is_loud(hit: RawHit, levels: Levels) -> bool:
+    """Whether a line states a failure: no warning, and no source line that a traceback quotes."""
+    above = peel(hit.before.rstrip().rpartition(b"\n")[2])
+    if above.startswith(b'File "') and b", line " in above:
+        return False
+    return _level(hit, levels) not in ("verbose", "info", "warning")
 
 
 def _level(hit: RawHit, levels: Levels) -> str | None:
@@ -215,11 +231,13 @@ def _finding(rule: Rule, hits: list[RawHit], levels: Levels, book: Rulebook, con
     hits.sort(key=lambda hit: (hit.line, hit.start))
     says = rule.says
     if says == "cause":
-        loud = [hit for hit in hits if _level(hit, levels) not in ("verbose", "info", "warning")]
+        loud = [hit for hit in hits if _is_loud(hit, levels)]
         if loud:
             hits = [loud[0], *(hit for hit in hits if hit is not loud[0])]
         else:
             says = "hint"
+    elif says == "end" and all(_level(hit, levels) == "verbose" for hit in hits):
+        says = "hint"
     captures = captures_of(hits[0], book)
     if rule.when:
         captures.update(predicates.derived(rule.when, captures, context))

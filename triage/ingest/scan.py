@@ -86,7 +86,7 @@ class Scanner:
             line = peel(data[start:end])
         for index, position in wanted.items():
             text = line or peel(data[max(start, position - _AROUND) : min(end, position + _AROUND)])
-            if kinds[index] in "nut":
+            if kinds[index] in "naut":
                 self._postpone(index, number, text)
                 continue
             found, text = self._search(index, text)
@@ -125,7 +125,8 @@ class Scanner:
             for number, text in waiting:
                 found, shown = self._search(index, text)
                 if found is not None:
-                    self.hits.append(RawHit(index, number, shown, 0, 0, (), b"", b""))
+                    begin, stop = found.span()
+                    self.hits.append(RawHit(index, number, shown, begin, stop, (), b"", b""))
                     if kinds[index] != "t":
                         break
         self._side.clear()

@@ -24,13 +24,14 @@ class Rule(NamedTuple):
     why: str
     within: int
     needs: int
+    together: int
     unless: int
     then: int
     beats: frozenset[int]
 
 
 class Pattern(NamedTuple):
-    """One pattern: ``kind`` m n u t f, its owner (rule index or fact index), its place there."""
+    """One pattern: ``kind`` m n a u t f, its owner (rule index or fact index), its place there."""
 
     kind: str
     owner: int
@@ -126,6 +127,7 @@ class Rulebook:
                 row.get("why", ""),
                 row.get("within", 12),
                 row.get("needs", 0),
+                row.get("together", 0),
                 row.get("unless", 0),
                 row.get("then", 0),
                 frozenset(row.get("beats", ())),

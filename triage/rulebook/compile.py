@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of, scan_source
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
-BOOK_VERSION = 6
+BOOK_VERSION = 7
 POOR_LITERAL = 14.0
 SPEAKING = (*NAMES_CAUSE, "noise")
 
 
 class PatternLine(NamedTuple):
-    """One pattern with its owner: ``m`` match, ``n`` needs, ``u`` unless, ``t`` then, ``f`` fact."""
+    """One pattern with its owner: ``m`` match, ``n`` needs, ``a`` all, ``u`` unless, ``t`` then, ``f`` fact."""
 
     kind: str
     owner: int
@@ -63,7 +63,13 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
 
 def _pattern_lines(rules: Sequence[RuleSource]) -> Iterable[PatternLine]:
     for index, rule in enumerate(rules):
-        for kind, group in (("m", rule.patterns), ("n", rule.needs), ("u", rule.unless), ("t", rule.then)):
+        for kind, group in (
+            ("m", rule.patterns),
+            ("n", rule.needs),
+            ("a", rule.together),
+            ("u", rule.unless),
+            ("t", rule.then),
+        ):
             for slot, pattern in enumerate(group):
                 yield PatternLine(kind, index, slot, pattern.replace("\n", " "))
 
@@ -92,6 +98,7 @@ def _rule_line(rule: RuleSource, beats: Iterable[int]) -> str:
         "why": rule.why,
         "within": rule.within,
         "needs": len(rule.needs),
+        "together": len(rule.together),
         "unless": len(rule.unless),
         "then": len(rule.then),
         "beats": sorted(beats),

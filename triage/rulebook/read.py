@@ -30,6 +30,7 @@ KEYS = frozenset(
         "says",
         "match",
         "any",
+        "all",
         "needs",
         "unless",
         "then",
@@ -60,6 +61,7 @@ class RuleSource(NamedTuple):
     says: str
     patterns: tuple[str, ...]
     needs: tuple[str, ...]
+    together: tuple[str, ...]
     unless: tuple[str, ...]
     then: tuple[str, ...]
     within: int
@@ -72,7 +74,7 @@ class RuleSource(NamedTuple):
 
     def has_conditions(self) -> bool:
         """Whether more than the pattern decides."""
-        return bool(self.needs or self.unless or self.then or self.when)
+        return bool(self.needs or self.together or self.unless or self.then or self.when)
 
 
 def read_rules(folder: str, causes: Collection[str] | None = None) -> list[RuleSource]:
@@ -139,7 +141,8 @@ def _document(path: str, faults: list[str]) -> Mapping[str, Any] | None:
 
 
 def _build(rule_id: str, path: str, raw: Mapping[str, Any]) -> RuleSource:
-    patterns = _texts(raw.get("any")) if "any" in raw else _texts(raw.get("match"))
+    together = _texts(raw.get("all"))
+    patterns = _texts(raw.get("any")) or _texts(raw.get("match")) or together[:1]
     within = raw.get("within", 12)
     return RuleSource(
         id=rule_id,
@@ -151,6 +154,7 @@ def _build(rule_id: str, path: str, raw: Mapping[str, Any]) -> RuleSource:
         says=str(raw.get("says", "cause")),
         patterns=patterns,
         needs=_texts(raw.get("needs")),
+        together=together[1:] if together and together[0] in patterns else together,
         unless=_texts(raw.get("unless")),
         then=_texts(raw.get("then")),
         within=within if isinstance(within, int) else 12,
@@ -190,12 +194,12 @@ def _check_words(rule: RuleSource, causes: Collection[str] | None, faults: list[
             if cause not in causes:
                 faults.append(f"{rule.path}: {cause!r} is no cause of the catalogue (kb/causes)")
     if not rule.patterns:
-        faults.append(f"{rule.path}: has no pattern; add match: or any:")
+        faults.append(f"{rule.path}: has no pattern; add match:, any: or all:")
 
 
 def _check_patterns(rule: RuleSource, faults: list[str]) -> None:
     main = [(pattern, SHORTEST_LITERAL) for pattern in rule.patterns]
-    side = [(pattern, SHORTEST_SIDE_LITERAL) for pattern in (*rule.needs, *rule.unless, *rule.then)]
+    side = [(pattern, SHORTEST_SIDE_LITERAL) for pattern in (*rule.needs, *rule.together, *rule.unless, *rule.then)]
     for pattern, shortest in (*main, *side):
         try:
             compile_line(pattern)
