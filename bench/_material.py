@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures" / "logs"
 FOLDER = Path(tempfile.gettempdir()) / "triage-bench"
-TRIAGE = [sys.executable, "-m", "triage"]
+TRIAGE = [str(Path(sys.executable).with_name("triage"))]
 
 
 def verbose_log(size: int) -> Path:
@@ -59,6 +60,14 @@ def median_seconds(command: list[str], runs: int = 15) -> float:
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def seconds_and_peak(command: list[str]) -> tuple[float, float]:
+    """Wall time of a whole process and the most memory it held, in MB."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, usage = os.wait4(process.pid, 0)
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
 def ripgrep_patterns() -> Path:

@@ -5,7 +5,6 @@ usage: python -m bench.speed [paste] [cold] [large] [huge] [many]
 
 from __future__ import annotations
 
-import resource
 import shutil
 import statistics
 import subprocess
@@ -13,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench._material import FIXTURES, TRIAGE, many_logs, median_seconds, ripgrep_patterns, verbose_log
+from bench._material import FIXTURES, TRIAGE, many_logs, median_seconds, ripgrep_patterns, seconds_and_peak, verbose_log
 
 
 def paste() -> None:
@@ -37,11 +36,10 @@ def cold() -> None:
     """A whole process against ``python -c pass``."""
     log = str(FIXTURES / "trt86-profile-missing-bert-mask" / "log.txt")
     bare = median_seconds([sys.executable, "-c", "pass"], 41)
-    command = [shutil.which("triage") or "triage"]
     for form in ("json", "text"):
-        took = median_seconds([*command, "diagnose", "--format", form, log], 41)
+        took = median_seconds([*TRIAGE, "diagnose", "--format", form, log], 41)
         print(f"cold {form}: {took * 1e3:.0f} ms, {took / bare:.1f} x python -c pass ({bare * 1e3:.0f} ms)")
-    helped = median_seconds([*command, "--help"], 21)
+    helped = median_seconds([*TRIAGE, "--help"], 21)
     print(f"cold --help: {helped * 1e3:.0f} ms")
 
 
@@ -58,8 +56,9 @@ def huge() -> None:
 def _against_ripgrep(size: int, runs: int) -> None:
     log = verbose_log(size)
     log.read_bytes()  # both read from the page cache
-    ours = median_seconds([*TRIAGE, "diagnose", "--format", "json", str(log)], runs)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    command = [*TRIAGE, "diagnose", "--format", "json", str(log)]
+    measured = sorted(seconds_and_peak(command) for _ in range(runs))
+    ours, peak = measured[len(measured) // 2]
     print(f"{size / 1e6:.0f} MB: {ours:.2f} s, {size / ours / 1e9:.2f} GB/s, peak {peak:.0f} MB")
     if not shutil.which("rg"):
         print("  ripgrep is not installed: nothing to compare with")

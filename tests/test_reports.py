@@ -150,9 +150,7 @@ def test_evidence_is_whole_inside_its_block():
         assert f"{line.line}: {line.text}" in blocks[0], evil
 
 
-@pytest.mark.xfail(
-    strict=True, reason="after the list of fixes an indented line continues the list, it is no code block"
-)
+@pytest.mark.xfail(strict=True, reason="after the list of fixes an indented line belongs to the list")
 def test_commands_are_a_code_block():
     """What is ready to copy must not be read as Markdown."""
     parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from triage.linear import Program
+
 # name, pattern: the noise that makes two reports of one failure look different
 NOISE: tuple[tuple[str, str], ...] = (
     ("url", r"\b(?:https?|ftp|s3|gs|hdfs)://[^\s'\"<>)\]]+"),
@@ -79,6 +81,7 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 _programs: dict[str, Any] = {}
+_noise: list[Program] = []
 
 
 def _program(name: str, pattern: str) -> Any:
@@ -115,11 +118,15 @@ def mask(text: str) -> tuple[str, dict[str, list[str]]]:
     kept: dict[str, list[str]] = {}
     parts: list[str] = []
     position = 0
-    for match in _program("noise", "|".join(f"({pattern})" for _, pattern in NOISE)).finditer(text):
-        kind = NOISE[next(i for i, group in enumerate(match.groups()) if group is not None)][0]
-        kept.setdefault(kind, []).append(match.group())
-        parts.append(text[position : match.start()])
+    data = text.encode("utf-8", "replace")
+    if not _noise:
+        _noise.append(Program("|".join(f"({pattern})" for _, pattern in NOISE).encode()))
+    for spans in _noise[0].every(data):
+        kind = NOISE[next(i for i, (start, _) in enumerate(spans[1:]) if start >= 0)][0]
+        start, end = spans[0]
+        kept.setdefault(kind, []).append(data[start:end].decode("utf-8", "replace"))
+        parts.append(data[position:start].decode("utf-8", "replace"))
         parts.append(f"<{kind}>")
-        position = match.end()
-    parts.append(text[position:])
+        position = end
+    parts.append(data[position:].decode("utf-8", "replace"))
     return "".join(parts), kept

@@ -167,21 +167,25 @@ def _evidence(group: Sequence[Finding], matched: Matched) -> tuple[Evidence, ...
     for finding in group:
         for hit in finding.hits[:3]:
             if hit.line not in chosen and len(chosen) < EVIDENCE_LINES:
-                chosen[hit.line] = evidence_of(hit)
+                chosen[hit.line] = evidence_of(hit, with_neighbours=not chosen)
     lead = group[0].hits[0].line
     return (chosen.pop(lead), *(chosen[line] for line in sorted(chosen)))
 
 
-def evidence_of(hit: RawHit) -> Evidence:
+def evidence_of(hit: RawHit, *, with_neighbours: bool = True) -> Evidence:
     """A hit as it is shown: clean text, the matched part marked, its neighbours."""
-    from triage.ingest.wrappers import peel
-
     text = shown(hit.text)
     start = len(shown(hit.text[: hit.start]))
     end = len(shown(hit.text[: hit.end]))
-    before = tuple(shown(peel(line), 400) for line in hit.before.split(b"\n")) if hit.before else ()
-    after = tuple(shown(peel(line), 400) for line in hit.after.rstrip().split(b"\n")) if hit.after.strip() else ()
+    before = _neighbours(hit.before) if with_neighbours and hit.before else ()
+    after = _neighbours(hit.after.rstrip()) if with_neighbours and hit.after.strip() else ()
     return Evidence(hit.line, text, min(start, len(text)), min(end, len(text)), before, after)
+
+
+def _neighbours(lines: bytes) -> tuple[str, ...]:
+    from triage.ingest.wrappers import peel
+
+    return tuple(shown(peel(line), 400) for line in lines.split(b"\n"))
 
 
 def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library) -> tuple[RuledOut, ...]:

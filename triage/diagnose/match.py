@@ -213,8 +213,8 @@ def _by_model(hits: list[RawHit], book: Rulebook, facts: Facts) -> list[list[Raw
 
 def _is_loud(hit: RawHit, levels: Levels) -> bool:
     """Whether a line states a failure: no warning, and no source line that a traceback quotes."""
-    above = peel(hit.before.rstrip().rpartition(b"\n")[2])
-    if above.startswith(b'File "') and b", line " in above:
+    above = hit.before.rstrip().rpartition(b"\n")[2]
+    if b'File "' in above and b'", line ' in above and peel(above).startswith(b"File "):
         return False
     return _level(hit, levels) not in ("verbose", "info", "warning")
 

@@ -47,11 +47,13 @@ def _joined(peeled: list[bytes], glue: bytes, book: Rulebook) -> list[RawHit]:
             match = pattern.search(text[low:high])
             if match is None:
                 continue
-            first = bisect_right(starts, low + match.start()) - 1
-            last = bisect_right(starts, low + match.end() - 1) - 1
+            begin, end_of_match = match[0]
+            first = bisect_right(starts, low + begin) - 1
+            last = bisect_right(starts, low + end_of_match - 1) - 1
             if first != last and last - first <= 4:
                 start = starts[first]
                 stop = starts[last] + len(peeled[last])
-                span = (low + match.start() - start, low + match.end() - start)
-                hits.append(RawHit(index, first + 1, text[start:stop], *span, match.groups(), b"", b""))
+                groups = tuple(text[low + a : low + z] if a >= 0 else None for a, z in match[1:])
+                span = (low + begin - start, low + end_of_match - start)
+                hits.append(RawHit(index, first + 1, text[start:stop], *span, groups, b"", b""))
     return hits

@@ -34,11 +34,12 @@ class Levels:
         best: tuple[str | None, str | None] = (None, None)
         longest = 0
         for name, tool, pattern, levels in self._formats:
-            match = _program(name, pattern)(line)
-            if match and match.end() > longest:  # the prefix that explains most of the line
-                longest = match.end()
-                letter = match.group(b"sev")
-                best = levels.get(letter.decode("utf-8", "replace") if letter else ""), tool
+            search, place = _program(name, pattern)
+            match = search(line)
+            if match and match[0][1] > longest:  # the prefix that explains most of the line
+                longest = match[0][1]
+                start, end = match[place]
+                best = levels.get(line[start:end].decode("utf-8", "replace") if start >= 0 else ""), tool
         return best
 
 
@@ -48,5 +49,6 @@ _compiled: dict[tuple[str, str], Any] = {}
 def _program(name: str, pattern: str) -> Any:
     key = (name, pattern)
     if key not in _compiled:
-        _compiled[key] = compile_line(pattern).match
+        program = compile_line(pattern)
+        _compiled[key] = program.match, program.groupindex[b"sev"]
     return _compiled[key]

@@ -100,7 +100,7 @@ class Scanner:
             if seen >= (HITS_PER_PATTERN if kinds[index] == "m" else HITS_PER_FACT) or len(self.hits) >= HITS_PER_LOG:
                 self._full.add(index)
 
-    def _search(self, index: int, text: bytes) -> tuple[Any, bytes]:
+    def _search(self, index: int, text: bytes) -> tuple[Sequence[tuple[int, int]] | None, bytes]:
         search = self._book.pattern(index).search
         found = search(text)
         if found is None and b"\\n" in text:
@@ -125,7 +125,7 @@ class Scanner:
             for number, text in waiting:
                 found, shown = self._search(index, text)
                 if found is not None:
-                    begin, stop = found.span()
+                    begin, stop = found[0]
                     self.hits.append(RawHit(index, number, shown, begin, stop, (), b"", b""))
                     if kinds[index] != "t":
                         break
@@ -133,14 +133,21 @@ class Scanner:
         return self.hits
 
 
-def _trimmed(index: int, number: int, text: bytes, found: Any, before: bytes, after: bytes) -> RawHit:
+def _groups(found: Sequence[tuple[int, int]], text: bytes) -> tuple[bytes | None, ...]:
+    return tuple(bytes(text[start:end]) if start >= 0 else None for start, end in found[1:])
+
+
+def _trimmed(
+    index: int, number: int, text: bytes, found: Sequence[tuple[int, int]], before: bytes, after: bytes
+) -> RawHit:
     """A hit that keeps no more of a long line than what stands around the match."""
-    begin, stop = found.span()
+    begin, stop = found[0]
+    groups = _groups(found, text)
     if len(text) > TEXT_BYTES:
         low = max(0, begin - TEXT_BYTES // 4)
         text = bytes(text[low : low + TEXT_BYTES])
         begin, stop = begin - low, min(stop - low, len(text))
-    return RawHit(index, number, text, begin, stop, found.groups(), before, after)
+    return RawHit(index, number, text, begin, stop, groups, before, after)
 
 
 def _before(data: bytes, start: int) -> bytes:

@@ -7,7 +7,7 @@ pattern that takes off any number of them in any order. The tools' own prefixes
 
 from __future__ import annotations
 
-from typing import Any
+from triage.linear import Program
 
 # name, what stands at the start of a line
 WRAPPERS: tuple[tuple[str, str], ...] = (
@@ -44,17 +44,15 @@ _TAIL = r"(?:[ \t\r`]|<br ?/?>|</(?:p|pre|code)>|\x1b\[0?m|\[0?m)+$"
 _COLOUR = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|_[^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])"
 _LOST_ESCAPE = r"\[(?:0|1|0?;?\d{1,2}(?:;\d{1,3}){0,4})?m"
 
-_programs: dict[str, Any] = {}
+_programs: dict[str, Program] = {}
 
 
-def _program(name: str) -> Any:
+def _program(name: str) -> Program:
     if not _programs:
-        from triage.rulebook.patterns import compile_plain
-
         rows = "|".join(f"(?:{pattern})" for _, pattern in WRAPPERS)
-        _programs["head"] = compile_plain(f"(?:{rows}|{_LOST_ESCAPE})+")
-        _programs["tail"] = compile_plain(_TAIL)
-        _programs["colour"] = compile_plain(_COLOUR)
+        _programs["head"] = Program(f"(?:{rows}|{_LOST_ESCAPE})+".encode())
+        _programs["tail"] = Program(_TAIL.encode())
+        _programs["colour"] = Program(_COLOUR.encode())
     return _programs[name]
 
 
@@ -62,8 +60,7 @@ def strip_colour(data: bytes) -> bytes:
     """Takes terminal sequences out of raw bytes; line ends stay."""
     if b"\x1b" not in data:
         return data
-    stripped: bytes = _program("colour").sub(b"", data)
-    return stripped.replace(b"\x1b", b"")
+    return _program("colour").removed(data).replace(b"\x1b", b"")
 
 
 def peel(line: bytes) -> bytes:
@@ -73,11 +70,11 @@ def peel(line: bytes) -> bytes:
     if line[:1] not in _TOOL_STARTS or line[:2] == b"##" or line[:2] == b"[0" or line[:2] == b"[1":
         found = _program("head").match(line)
         if found:
-            line = line[found.end() :]
+            line = line[found[0][1] :]
     if line[-1:] in _TAILS:
         found = _program("tail").search(line)
         if found:
-            line = line[: found.start()]
+            line = line[: found[0][0]]
     if line[:2] == b'{"' and line[-1:] == b"}":
         line = _json_message(line)
     if b"\r" in line:

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from triage.linear import Program
+
 SHORTEST_LITERAL = 3
 SHORTEST_SIDE_LITERAL = 2
 LONGEST_LITERAL = 32
@@ -31,7 +33,7 @@ _PLAIN = re.compile(r"[^\w\s]+|\s+")
 _COMMON = re.compile(
     r"(?i)\b(?:error|errors|failed|failure|warning|tensor|model|input|output|inputs|outputs|layer|node|the|for|not|"
     r"and|with|from|this|that|type|name|shape|could|found|file|while|onnx|version|value|invalid|unsupported|"
-    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|plugin|creator|engine|build|building|builder|library|memory|device|gpu|cpu|profile|kernel|format|config|configuration|server|backend|available|size|dimensions|dimension|than|more|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
+    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|plugin|creator|engine|build|building|builder|library|memory|device|gpu|cpu|profile|kernel|format|config|configuration|server|backend|available|size|dimensions|dimension|than|more|nvinfer|resource|timing|cache|serialization|opset|producer|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
 )
 
 
@@ -85,23 +87,9 @@ def _class_end(pattern: str, start: int) -> int:
 
 
 @cache
-def compile_line(pattern: str) -> Any:
+def compile_line(pattern: str) -> Program:
     """RE2 program for one line of bytes; raises ValueError with RE2's reason."""
-    import re2
-
-    try:
-        return re2.compile(line_source(pattern), _options())
-    except re2.error as fault:
-        reason = fault.args[0] if fault.args else fault
-        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise ValueError(text) from None
-
-
-def compile_plain(pattern: str) -> Any:
-    """RE2 program for bytes; in the pattern each character stands for one byte."""
-    import re2
-
-    return re2.compile(pattern.encode("latin-1"), _options())
+    return Program(line_source(pattern))
 
 
 def line_source(pattern: str) -> bytes:
@@ -115,20 +103,6 @@ def line_source(pattern: str) -> bytes:
 
 def _opened(match: re.Match[str]) -> str:
     return match[1] + ("+" if match[2] == "1" else "*")
-
-
-_shared: list[Any] = []
-
-
-def _options() -> Any:
-    if not _shared:
-        import re2
-
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.log_errors = False
-        _shared.append(options)
-    return _shared[0]
 
 
 @cache
