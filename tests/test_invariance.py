@@ -186,18 +186,11 @@ def differing(library, sizes):
     ]
 
 
-ONE_PIECE = pytest.mark.xfail(
-    strict=True, reason="the line above decides what is source code, but only in its own piece"
-)
-
-
-@ONE_PIECE
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_pieces_of_any_size_give_the_same_report(library, size):
     assert differing(library, lambda: endless(size)) == []
 
 
-@ONE_PIECE
 def test_pieces_of_random_sizes_give_the_same_report(library):
     assert differing(library, lambda: random_sizes(1)) == []
 
@@ -211,7 +204,6 @@ def test_pieces_of_any_size_give_the_same_cause(library, size):
     ] == []
 
 
-@pytest.mark.xfail(strict=True, reason="the lines before and after are taken from one piece only")
 def test_lines_around_the_evidence_do_not_depend_on_the_pieces(library):
     case = next(case for case in FIXTURE_CASES if len(evidence_lines(report_of(case))) and "\n" in log_of(case))
     whole = report_of_chunks(case, library, endless(1 << 30))

@@ -173,7 +173,6 @@ def test_the_good_knowledge_of_these_tests_loads(tmp_path):
     assert knowledge.table("t") == [{"a": 1, "source": "s", "date": "2026-11-20"}]
 
 
-@pytest.mark.xfail(strict=True, reason="dies of a YAMLError or TypeError without the file; unknown keys are accepted")
 @pytest.mark.parametrize(
     ("where", "text"),
     [

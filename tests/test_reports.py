@@ -118,7 +118,6 @@ def test_excerpts_cannot_ping():
         assert not [line for line in own_lines(render(report, "markdown")) if re.search(r"@\w", line)]
 
 
-@pytest.mark.xfail(strict=True, reason="numbers after # and bare addresses become links on code hosts")
 @pytest.mark.parametrize("pattern", [r"#\d", r"\bGH-\d", r"https?://evil", r"www\.evil"])
 def test_excerpts_cannot_link_by_themselves(pattern):
     for _, report in hostile_reports():
@@ -150,7 +149,6 @@ def test_evidence_is_whole_inside_its_block():
         assert f"{line.line}: {line.text}" in blocks[0], evil
 
 
-@pytest.mark.xfail(strict=True, reason="after the list of fixes an indented line belongs to the list")
 def test_commands_are_a_code_block():
     """What is ready to copy must not be read as Markdown."""
     parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")

@@ -56,7 +56,6 @@ def test_the_same_failure_has_the_same_signature(kind):
     assert first == second
 
 
-@pytest.mark.xfail(strict=True, reason="a minus sign and the number of a node are part of the template")
 @pytest.mark.parametrize("kind", SAME_BUT_NOT_YET)
 def test_the_same_failure_that_is_still_told_apart(kind):
     first, second = hashes(SAME_BUT_NOT_YET[kind])

@@ -91,7 +91,7 @@ def _download(address: str) -> IO[bytes]:
 
 
 def _from_stream(name: str, stream: Any) -> Iterator[Log]:
-    head = _read_head(stream)
+    head = _read_head(stream, name)
     if not head:
         raise InputError(f"{name} is empty: there is nothing to diagnose.")
     chunks = _chain(head, stream, name)
@@ -112,15 +112,12 @@ def _from_stream(name: str, stream: Any) -> Iterator[Log]:
     yield Log(name, chunks)
 
 
-def _read_head(stream: Any) -> bytes:
+def _read_head(stream: Any, name: str) -> bytes:
     """At least HEAD bytes unless the stream ends: a pipe may give them in small parts."""
     parts: list[bytes] = []
     size = 0
     while size < HEAD:
-        try:
-            part = stream.read(CHUNK)
-        except OSError as fault:
-            raise InputError(f"reading failed: {fault.strerror}") from None
+        part = _read(stream, name)
         if not part:
             break
         parts.append(part)
@@ -130,14 +127,16 @@ def _read_head(stream: Any) -> bytes:
 
 def _chain(head: bytes, stream: Any, name: str) -> Iterator[bytes]:
     yield head
-    while True:
-        try:
-            chunk = stream.read(CHUNK)
-        except OSError as fault:
-            raise InputError(f"{name}: reading failed: {fault.strerror}") from None
-        if not chunk:
-            return
+    while chunk := _read(stream, name):
         yield chunk
+
+
+def _read(stream: Any, name: str) -> bytes:
+    try:
+        chunk: bytes = stream.read(CHUNK)
+    except _damage() as fault:
+        raise InputError(f"{name}: reading failed ({fault}). Check the file, or fetch it again.") from None
+    return chunk
 
 
 def _chain_iterator(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -166,50 +165,76 @@ def refuse_binary(name: str, head: bytes) -> None:
         raise InputError(f"{name} is not text: {odd} of its first {len(text)} characters cannot be read. Name the log.")
 
 
+class _Chunks:
+    """Chunks as a file that decompressors can read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes; all that is left for a negative size."""
+        while size < 0 or len(self._rest) < size:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._rest += chunk
+        size = len(self._rest) if size < 0 else size
+        out, self._rest = self._rest[:size], self._rest[size:]
+        return out
+
+
 def _decompressed(kind: str, chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    decompressor = _decompressor(kind)
-    try:
-        for chunk in chunks:
-            data = chunk
-            while data:
-                out, data, decompressor = _step(decompressor, data, kind)
-                for start in range(0, len(out), CHUNK):
-                    yield out[start : start + CHUNK]
-    except Exception as fault:
-        if isinstance(fault, (InputError, GeneratorExit)):
-            raise
-        raise InputError(
-            f"{name}: the {kind} data is damaged ({fault}). What could be read before it is lost."
-        ) from None
+    """The text in pieces of CHUNK, whatever it was packed from; says so when the packing ends early."""
+    with _reader(kind, _Chunks(chunks)) as reader:
+        while True:
+            try:
+                chunk = reader.read(CHUNK)
+            except EOFError:
+                print(
+                    f"triage: {name}: the {kind} data ends early; what could be read of it is diagnosed. "
+                    "Fetch the file again for the rest.",
+                    file=sys.stderr,
+                )
+                return
+            except _damage() as fault:
+                raise InputError(f"{name}: the {kind} data is damaged ({fault}). Fetch the file again.") from None
+            if not chunk:
+                return
+            yield chunk
 
 
-def _step(decompressor: Any, data: bytes, kind: str) -> tuple[bytes, bytes, Any]:
-    """Feeds one block; a new member (concatenated files) gets a new decompressor."""
-    if decompressor.eof:
-        decompressor = _decompressor(kind)
-    out = decompressor.decompress(data)
-    rest = decompressor.unused_data if decompressor.eof else b""
-    if decompressor.eof and not rest.strip(b"\0"):
-        rest = b""
-    return out, rest, decompressor
-
-
-def _decompressor(kind: str) -> Any:
+def _reader(kind: str, stream: Any) -> Any:
     if kind == "gz":
-        import zlib
+        import gzip
 
-        return zlib.decompressobj(wbits=31)
+        return gzip.GzipFile(fileobj=stream)
     if kind == "bz2":
         import bz2
 
-        return bz2.BZ2Decompressor()
+        return bz2.BZ2File(stream)
     if kind == "xz":
         import lzma
 
-        return lzma.LZMADecompressor()
+        return lzma.LZMAFile(stream)
     import zstandard
 
-    return zstandard.ZstdDecompressor().decompressobj()
+    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What the archive libraries raise for data that they cannot read; imported when something was raised."""
+    import lzma
+    import tarfile
+    import zipfile
+    import zlib
+
+    import zstandard
+
+    return (
+        OSError, EOFError, ValueError, RuntimeError, NotImplementedError,
+        zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError,
+    )  # fmt: skip
 
 
 def _spooled(chunks: Iterator[bytes]) -> IO[bytes]:
@@ -228,7 +253,7 @@ def _zip_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
     with _spooled(chunks) as spool:
         try:
             archive = zipfile.ZipFile(spool)
-        except zipfile.BadZipFile as fault:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as fault:
             raise InputError(f"{name}: the zip is damaged ({fault}). Download it again.") from None
         with archive:
             members = [entry.filename for entry in archive.infolist() if not entry.is_dir() and entry.file_size]
@@ -259,14 +284,21 @@ def _tar_members(name: str, chunks: Iterator[bytes]) -> Iterator[Log]:
         except tarfile.TarError as fault:
             raise InputError(f"{name}: the tar is damaged ({fault}).") from None
         with archive:
-            members = [entry.name for entry in archive if entry.isfile() and entry.size]
+            try:
+                members = [entry.name for entry in archive if entry.isfile() and entry.size]
+            except _damage() as fault:
+                raise InputError(f"{name}: the tar is damaged ({fault}). Fetch it again.") from None
             yield from _members(name, members, archive.extractfile)
 
 
 def _members(name: str, members: list[str], opener: Callable[[str], Any]) -> Iterator[Log]:
     found = 0
     for member in members:
-        stream = opener(member)
+        try:
+            stream = opener(member)
+        except _damage() as fault:
+            print(f"triage: skipped: {name}!{member}: {fault}", file=sys.stderr)
+            continue
         if stream is None:
             continue
         with stream:

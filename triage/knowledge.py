@@ -16,6 +16,9 @@ from triage.errors import KnowledgeFault, UnknownName
 from triage.records import Fix
 
 HEADINGS = ("What it means", "How to tell", "How to cure", "When it is something else")
+FRONT_KEYS = (
+    "title", "covers", "explained-by", "confused-with", "fixes", "references", "evidence-needed", "classifier-only",
+)  # fmt: skip
 SAFETIES = ("safe", "unsafe", "manual")
 NOT_A_DEFECT = ("unknown", "no-failure")
 
@@ -131,6 +134,13 @@ def _article(path: str, relative: str, faults: list[str]) -> dict[str, Any] | No
     if not isinstance(front, dict) or not front.get("title") or not front.get("covers"):
         faults.append(f"{path}: front matter needs title and covers")
         return None
+    for key in front:
+        if key not in FRONT_KEYS:
+            faults.append(f"{path}: front matter has an unknown key {key!r}; known are {', '.join(FRONT_KEYS)}")
+    for key in ("explained-by", "confused-with", "fixes", "references"):
+        if not isinstance(front.get(key) or [], list):
+            faults.append(f"{path}: {key} must be a list, not {front[key]!r:.60}")
+            return None
     found = tuple(line[3:].strip() for line in parts[2].split("\n") if line.startswith("## "))
     if found != HEADINGS:
         faults.append(f"{path}: headings must be {' · '.join(HEADINGS)}; found {' · '.join(found) or 'none'}")
@@ -167,8 +177,12 @@ def _tables(folder: str, faults: list[str]) -> Iterator[tuple[str, list[Any]]]:
         if not name.endswith(".yaml"):
             continue
         path = os.path.join(folder, name)
-        with open(path, encoding="utf-8") as stream:
-            document = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        try:
+            with open(path, encoding="utf-8") as stream:
+                document = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except (yaml.YAMLError, UnicodeDecodeError) as fault:
+            faults.append(f"{path}: is no YAML: {' '.join(str(fault).split())}")
+            continue
         rows = document.get("rows") if isinstance(document, dict) else None
         if not isinstance(rows, list) or document.get("table") != name[:-5]:
             faults.append(f"{path}: needs table: {name[:-5]} and rows:")

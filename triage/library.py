@@ -54,21 +54,33 @@ def _from_cache(rules: str, kb: str) -> Library:
         with open(stamp_file, encoding="ascii") as stream:
             key = stream.read()
         return _library([_read(os.path.join(cache, f"{key}.{part}")) for part in _PARTS], key)
-    except (OSError, ValueError):
+    except _damaged():
         pass
     key = _content_key(sources)
     files = [os.path.join(cache, f"{key}.{part}") for part in _PARTS]
     try:
         parts = [_read(path) for path in files]
-    except OSError:
+        library = _library(parts, key)
+    except _damaged():
         parts = _compile(rules, kb)
+        library = _library(parts, key)
     _save(cache, dict(zip(files, parts, strict=True)), stamp_file, key)
-    return _library(parts, key)
+    return library
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    """What reading a damaged cache raises; asked for only when something was raised."""
+    from hyperscan import HyperscanError
+
+    return (OSError, ValueError, KeyError, IndexError, TypeError, HyperscanError)
 
 
 def _library(parts: list[bytes], key: str) -> Library:
     book, tables, database, knowledge = parts
-    return Library(Rulebook(book, tables, database), Knowledge(knowledge), key)
+    rulebook = Rulebook(book, tables, database)
+    if rulebook.database is None:  # loaded now, so that a damaged one is found here
+        raise ValueError("no database")
+    return Library(rulebook, Knowledge(knowledge), key)
 
 
 def _read(path: str) -> bytes:

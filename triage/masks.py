@@ -27,14 +27,15 @@ NOISE: tuple[tuple[str, str], ...] = (
         "file",
         r"\b[\w+-]+(?:\.[\w+-]+)*\.(?:onnx|engine|plan|trt|pt|pth|bin|safetensors|gguf|ggml|json|txt|so|dll|yaml|pbtxt|log)\b(?:\.\d+)*",
     ),
-    ("shape", r"[\[({](?: *-?\d+ *[,x] *)+(?:-?\d+)? *[\])}]|\b-?\d+(?:x-?\d+)+\b"),
+    ("shape", r"[\[({](?: *-?\d+ *[,x] *)+(?:-?\d+)? *[\])}]|-?\b\d+(?:x-?\d+)+\b"),
     ("duration", r"\b\d+(?:\.\d+)? ?(?:ms|us|ns|s|sec|seconds|minutes|min|h)\b"),
     ("size", r"\b\d+(?:\.\d+)? ?(?:[KMGT]i?B|bytes?|B)\b"),
     ("version", r"\bv?\d+\.\d+(?:\.\w+)+(?:\+\w+)?\b"),
     ("hash", r"\b[0-9a-f]{12,64}\b"),
     ("name", r"(?:'[^'\n]+'|\"[^\"\n]+\")"),
     ("scoped", r"/?[\w.]+(?:/[\w.:-]+)+"),
-    ("number", r"\b-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
+    ("numbered", r"\b[A-Za-z]\w*_\d+\b"),
+    ("number", r"-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
 )
 
 # name, words of which one stands in every such secret (lower case), pattern: what must never be stored or posted
@@ -100,7 +101,8 @@ def redact(text: str) -> str:
     for kind, marks, pattern in SECRETS:
         for mark in marks:
             if mark in lowered:
-                text = _program(kind, pattern).sub(lambda match, kind=kind: _masked(kind, match.group()), text)
+                if _program(kind, pattern).search(text):
+                    text = _program(kind, pattern).sub(lambda match, kind=kind: _masked(kind, match.group()), text)
                 break
     return text
 

@@ -20,6 +20,8 @@ from triage.rulebook.book import Rulebook
 FOLD_LIMIT = 64 << 10
 SERIAL_PIECES = 16
 THREADS = 2
+NEIGHBOURS = 2048
+Events = list[tuple[int, int]]
 
 
 class _Kept:
@@ -43,11 +45,10 @@ def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "
     kept = _Kept()
     lines = size = 0
     last = b"\n"
-    for piece, events in _scanned(pieces(chunks), library.rulebook):
+    for piece, events, below in _with_next(_scanned(pieces(chunks), library.rulebook)):
         size += len(piece)
         kept.add(piece)
-        if events:
-            scanner.feed(piece, lines + 1, events)
+        scanner.feed(piece, lines + 1, events, below)
         lines += piece.count(b"\n")
         last = piece[-1:]
     if last != b"\n":
@@ -56,7 +57,7 @@ def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "
     return build_diagnosis(matched, ranked, library, lines, size, encoding)
 
 
-def _scanned(raw: Iterator[bytes], book: Rulebook) -> Iterator[tuple[bytes, list[tuple[int, int]]]]:
+def _scanned(raw: Iterator[bytes], book: Rulebook) -> Iterator[tuple[bytes, Events]]:
     """Pieces with the events in them, in order. A long log is scanned by two threads."""
     for _ in range(SERIAL_PIECES):
         piece = next(raw, None)
@@ -66,7 +67,7 @@ def _scanned(raw: Iterator[bytes], book: Rulebook) -> Iterator[tuple[bytes, list
     from concurrent.futures import Future, ThreadPoolExecutor
 
     with ThreadPoolExecutor(THREADS) as pool:
-        waiting: deque[Future[tuple[bytes, list[tuple[int, int]]]]] = deque()
+        waiting: deque[Future[tuple[bytes, Events]]] = deque()
         for piece in raw:
             waiting.append(pool.submit(_scan, piece, book))
             if len(waiting) > THREADS:
@@ -75,7 +76,16 @@ def _scanned(raw: Iterator[bytes], book: Rulebook) -> Iterator[tuple[bytes, list
             yield waiting.popleft().result()
 
 
-def _scan(raw: bytes, book: Rulebook) -> tuple[bytes, list[tuple[int, int]]]:
+def _with_next(scanned: Iterator[tuple[bytes, Events]]) -> Iterator[tuple[bytes, Events, bytes]]:
+    """Each piece with the start of the one that follows it."""
+    held = next(scanned, None)
+    while held is not None:
+        following = next(scanned, None)
+        yield (*held, following[0][:NEIGHBOURS] if following else b"")
+        held = following
+
+
+def _scan(raw: bytes, book: Rulebook) -> tuple[bytes, Events]:
     piece = clean(raw)
     return piece, find_events(book.database, book.scratch, piece)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from triage.errors import InputError
+from triage.ingest.text import plain
 from triage.inputs import Log, open_logs
 from triage.library import Library, load_library
 from triage.records import Diagnosis, Report
@@ -29,7 +30,7 @@ def diagnose(log: bytes | str, *, name: str = "<log>", library: Library | None =
     'named'
     """
     data = log.encode() if isinstance(log, str) else bytes(log)
-    return Report(name, _diagnose_chunks([data] if data else [], library or load_library()))
+    return Report(plain(name), _diagnose_chunks([data] if data else [], library or load_library()))
 
 
 def _diagnose_chunks(chunks: Iterable[bytes], library: Library) -> Diagnosis:
@@ -53,7 +54,7 @@ def _again(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def diagnose_log(log: Log, library: Library) -> Report:
     """Diagnoses one opened log."""
-    return Report(log.name, _diagnose_chunks(log.chunks, library))
+    return Report(plain(log.name), _diagnose_chunks(log.chunks, library))
 
 
 def diagnose_inputs(

@@ -24,12 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     from triage.errors import TriageError
 
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot write a sign gets a question mark
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         return _dispatch(arguments)
     except TriageError as fault:
         if debug:
             raise
-        print(f"triage: {fault}", file=sys.stderr)
+        from triage.ingest.text import plain
+
+        print("\n".join(plain(line) for line in f"triage: {fault}".split("\n")), file=sys.stderr)
         return fault.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

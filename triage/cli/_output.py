@@ -43,11 +43,12 @@ def width() -> int:
 class Output:
     """Collects what a command prints; a file is written whole or not at all."""
 
-    def __init__(self, arguments: Namespace, renderer: ModuleType) -> None:
+    def __init__(self, arguments: Namespace, renderer: ModuleType, *, several: bool = False) -> None:
         from triage.errors import UsageError
 
         self._path: str | None = arguments.output
         self._list = renderer.__name__.endswith(".json")
+        self._several = several
         self._parts: list[str] = []
         if self._path and os.path.exists(self._path) and not arguments.force:
             raise UsageError(f"{self._path} exists. Add --force to replace it.")
@@ -66,7 +67,7 @@ class Output:
         if kind is not None or not self._parts:
             return
         text = "".join(self._parts)
-        if self._list and len(self._parts) > 1:
+        if self._list and (self._several or len(self._parts) > 1):
             text = "[\n" + ",\n".join(part.rstrip("\n") for part in self._parts) + "\n]\n"
         if not self._path:
             sys.stdout.write(text)
@@ -75,8 +76,10 @@ class Output:
 
         temporary = f"{self._path}.{os.getpid()}.tmp"
         try:
-            with open(temporary, "w", encoding="utf-8") as stream:
+            with open(temporary, "w", encoding="utf-8", errors="replace") as stream:
                 stream.write(text)
             os.replace(temporary, self._path)
         except OSError as fault:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
             raise UsageError(f"{self._path} cannot be written: {fault.strerror}") from None

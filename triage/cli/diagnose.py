@@ -49,17 +49,18 @@ def run(arguments: Namespace) -> int:
     if arguments.stage:
         _check_stage(arguments.stage)
     from triage.cli._many import diagnose_all
+    from triage.ingest.text import plain
 
-    code = 0
-    with Output(arguments, renderer) as output:
+    codes = {0}
+    with Output(arguments, renderer, several=len(inputs) > 1) as output:
         for outcome in diagnose_all(inputs, arguments, renderer):
             if outcome.fault:
-                print(f"triage: {outcome.fault}", file=sys.stderr)
-                code = 2
+                print(f"triage: {plain(outcome.fault)}", file=sys.stderr)
+                codes.add(2)
             else:
                 output.write(outcome.text)
-                code = code or _policy(arguments.fail_on, outcome.verdict)
-    return code
+                codes.add(_policy(arguments.fail_on, outcome.verdict))
+    return next(code for code in (2, 4, 1, 0) if code in codes)
 
 
 def _check_stage(stage: str) -> None:

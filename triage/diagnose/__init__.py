@@ -1,1 +1,1 @@
-""""""
+"""Hits to findings, findings to a diagnosis."""

@@ -15,6 +15,7 @@ from triage.records import Cause, Diagnosis, Evidence, Incident, RuledOut
 from triage.signature import sign
 
 EVIDENCE_LINES = 6
+KEY_LINE = 40
 ENGINE_FACT = {"tensorrt": "tensorrt", "onnxruntime": "onnxruntime", "triton": "triton", "torch-export": "torch",
                "vllm": "vllm", "tensorrt-llm": "tensorrt_llm", "torch-tensorrt": "torch_tensorrt",
                "polygraphy": "polygraphy", "transformers": "transformers", "onnx": "onnx",
@@ -185,7 +186,14 @@ def evidence_of(hit: RawHit, *, with_neighbours: bool = True) -> Evidence:
 def _neighbours(lines: bytes) -> tuple[str, ...]:
     from triage.ingest.wrappers import peel
 
-    return tuple(shown(peel(line), 400) for line in lines.split(b"\n"))
+    return tuple(_neighbour(shown(peel(line), 400)) for line in lines.split(b"\n"))
+
+
+def _neighbour(text: str) -> str:
+    """A context line; one that looks like the body of a key is masked."""
+    if len(text) >= KEY_LINE and " " not in text and text.rstrip("=").replace("+", "a").replace("/", "a").isalnum():
+        return "[key material masked]"
+    return text
 
 
 def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library) -> tuple[RuledOut, ...]:

@@ -130,9 +130,9 @@ def captures_of(hit: RawHit, book: Rulebook) -> dict[str, str]:
     names = book.pattern(hit.pattern).names if hit.groups else ()
     if not names:
         return {}
-    from triage.ingest.text import shown
+    from triage.ingest.text import shown_part
 
-    return {name: shown(value) for name, value in zip(names, _named(hit, book), strict=True) if value}
+    return {name: shown_part(value, hit.text) for name, value in zip(names, _named(hit, book), strict=True) if value}
 
 
 def _named(hit: RawHit, book: Rulebook) -> list[bytes | None]:

@@ -3,7 +3,7 @@
 The order of decision:
 
 1. A finding whose cause is explained by a deeper cause in the same log is a
-   consequence (``explained-by`` of the articles, transitively).
+   consequence (``explained-by`` of the articles).
 2. Lines that state a cause beat end messages, end messages beat hints; a hint
    counts as much as a cause where it explains a failure that is in the log.
 3. Among equals the first failure wins; an exception that was being handled when

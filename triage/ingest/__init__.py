@@ -1,1 +1,1 @@
-""""""
+"""Bytes of a log to confirmed hits and facts."""

@@ -7,10 +7,12 @@ Nothing here fails on bad bytes: they are replaced and counted when shown.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 PIECE = 1 << 20
+SMALLEST = 1 << 16
 LONGEST_LINE = 8 << 20
 _HEAD = 1 << 16
 
@@ -41,7 +43,7 @@ def detect_encoding(head: bytes) -> Encoding:  # noqa: PLR0911  one return a gue
         return Encoding("utf-8", 0)
     if _is_chinese(head):
         return Encoding("gb18030", 0)
-    return Encoding("utf-8", 0)
+    return Encoding("cp1252" if _is_western(head) else "utf-8", 0)
 
 
 def _zero_pattern(sample: bytes) -> Encoding | None:
@@ -62,13 +64,21 @@ def _fits(data: bytes, encoding: str) -> bool:
 
 
 def _is_chinese(data: bytes) -> bool:
-    try:
-        text = codecs.getincrementaldecoder("gb18030")().decode(data, False)
-    except UnicodeDecodeError:
+    """Valid GB18030 whose signs are nearly all of the common kind, both of whose bytes are high.
+
+    Western text has single high bytes between plain letters, which GB18030 would eat in pairs.
+    """
+    if not _fits(data, "gb18030"):
         return False
-    foreign = [c for c in text if c > "\x7f"]
-    common = sum("\u4e00" <= c <= "\u9fff" or "\u3000" <= c <= "\u303f" or "\uff00" <= c <= "\uffef" for c in foreign)
-    return bool(foreign) and common > 0.8 * len(foreign)
+    common = len(re.findall(rb"[\xa1-\xf7][\xa1-\xfe]", data))
+    high = sum(byte > 0x7F for byte in data)
+    return common >= 2 and 2 * common > 0.9 * high
+
+
+def _is_western(data: bytes) -> bool:
+    """High bytes stand alone, as in Windows-1252; broken UTF-8 has them in runs."""
+    runs = re.findall(rb"[\x80-\xff]+", data)
+    return sum(len(run) == 1 for run in runs) > 0.9 * len(runs)
 
 
 def to_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
@@ -83,21 +93,24 @@ def to_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
 
 
 def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Regroups chunks into pieces that end at a line end.
+    """Regroups chunks into pieces of SMALLEST bytes or more that end at a line end.
 
     A line longer than LONGEST_LINE is cut there, so memory stays bounded; the
     cut is not counted as a line end.
     """
-    rest = b""
+    waiting: list[bytes] = []
+    size = 0
     for chunk in chunks:
-        cut = chunk.rfind(b"\n") + 1
+        waiting.append(chunk)
+        size += len(chunk)
+        if size < SMALLEST:
+            continue
+        block = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+        cut = block.rfind(b"\n") + 1 or (size if size >= LONGEST_LINE else 0)
         if cut:
-            yield rest + chunk[:cut] if rest else chunk[:cut]
-            rest = chunk[cut:]
-        else:
-            rest += chunk
-            if len(rest) >= LONGEST_LINE:
-                yield rest
-                rest = b""
+            yield block[:cut]
+        waiting = [block[cut:]]
+        size -= cut
+    rest = b"".join(waiting)
     if rest:
         yield rest

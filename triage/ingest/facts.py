@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from triage.ingest.scan import RawHit
-from triage.ingest.text import shown
+from triage.ingest.text import shown_part
 from triage.rulebook.book import Rulebook
 
 
@@ -57,7 +57,7 @@ def collect_facts(hits: Sequence[RawHit], book: Rulebook) -> Facts:
             if name.startswith("mark_"):
                 marks[name[5:]].append(hit.line)
                 continue
-            fact, text = _normal(name, shown(value, 400).strip(" .,;'\""))
+            fact, text = _normal(name, shown_part(value, hit.text, 400).strip(" .,;'\""))
             if text and (not values[fact] or values[fact][-1][1] != text):
                 values[fact].append((hit.line, text))
     return Facts({k: v for k, v in values.items() if v}, dict(marks))

@@ -48,10 +48,21 @@ class Scanner:
         self._full: set[int] = set()
         self._done: set[int] = set()
         self.hits: list[RawHit] = []
+        self._above = b""
+        self._below = b""
         self._side: dict[int, list[tuple[int, bytes]]] = {}
 
-    def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
-        """Confirms the events of one piece whose first line has the given number."""
+    def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]], below: bytes = b"") -> None:
+        """Confirms the events of one piece whose first line has the given number.
+
+        ``below`` is the start of the next piece; the end of the last one is remembered.
+        """
+        self._below = below[:CONTEXT_BYTES]
+        if events:
+            self._look(data, first_line, events)
+        self._above = (self._above + data[-CONTEXT_BYTES:])[-CONTEXT_BYTES:]
+
+    def _look(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
         announced, full, done = self._book.announced, self._full, self._done
         start = end = -1
         number, counted = first_line, 0
@@ -94,7 +105,8 @@ class Scanner:
                 continue
             before = after = b""
             if kinds[index] == "m":
-                before, after = _before(data, start), _after(data, end)
+                before = _before(data, start) if start > CONTEXT_BYTES else _before(self._above + data[:start], None)
+                after = _after(data, end) if end + CONTEXT_BYTES < len(data) else _after(data[end:] + self._below, 0)
             self.hits.append(_trimmed(index, number, text, found, before, after))
             seen = self._counts[index] = self._counts.get(index, 0) + 1
             if seen >= (HITS_PER_PATTERN if kinds[index] == "m" else HITS_PER_FACT) or len(self.hits) >= HITS_PER_LOG:
@@ -150,7 +162,10 @@ def _trimmed(
     return RawHit(index, number, text, begin, stop, groups, before, after)
 
 
-def _before(data: bytes, start: int) -> bytes:
+def _before(data: bytes, start: int | None) -> bytes:
+    """The lines above a line that starts there; None: above the end of the data."""
+    if start is None:
+        start = len(data)
     edge = start
     for _ in range(CONTEXT_LINES):
         if edge <= 0:

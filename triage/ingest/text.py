@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from triage.masks import redact
 
-# every control character but tab; line and paragraph separators; direction marks
-_UNSAFE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
-_UNSAFE.update(dict.fromkeys((8206, 8207, *range(8234, 8239), *range(8294, 8298), 65279)))
+# control characters but tab; direction marks, invisible operators, tags; line separators become blanks
+_UNSAFE: dict[int, int | None] = dict.fromkeys(
+    (*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x180E, 0x200E, 0x200F, 0xFEFF)
+)
+_UNSAFE.update(dict.fromkeys((*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xE0000, 0xE0080))))
 _UNSAFE.update({0x2028: 0x20, 0x2029: 0x20})
 LONGEST = 2000
 
 
 def shown(data: bytes, limit: int = LONGEST) -> str:
     """Text that is safe on a terminal and holds no secret; long text is cut with an ellipsis."""
-    text = data[: limit * 4].decode("utf-8", "replace")
-    if not text.isprintable():
-        text = text.replace("\n", " ").translate(_UNSAFE)
+    text = plain(data[: limit * 4].decode("utf-8", "replace"))
     if len(text) > limit or len(data) > limit * 4:
         text = text[:limit] + "…"
+    return text
+
+
+def plain(text: str) -> str:
+    """Text without control characters and secrets."""
+    if not text.isprintable():
+        text = text.replace("\n", " ").translate(_UNSAFE)
     return redact(text)
+
+
+def shown_part(part: bytes, line: bytes, limit: int = LONGEST) -> str:
+    """A part of a line; masked where the line holds a secret that the part is a piece of."""
+    text = line.decode("utf-8", "replace")
+    value = shown(part, limit)
+    if redact(text) is text or value.rstrip("…") in plain(text):
+        return value
+    return "[secret masked]"

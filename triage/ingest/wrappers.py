@@ -16,8 +16,8 @@ WRAPPERS: tuple[tuple[str, str], ...] = (
     ("iso time", r"\[?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d{1,9}(?:Z|[+-]\d\d:?\d\d)\]? ?"),
     ("gitlab stream", r"\d\d[OE][+ ]"),
     ("gitlab section", r"section_(?:start|end):\d+:[\w.-]+(?:\[[^\]]*\])?\r?"),
-    ("actions marker", r"##\[(?:error|warning|notice|debug|command|section|group)\]"),
-    ("actions command", r"::(?:error|warning|notice|debug|group)(?: [^:]*)?::"),
+    ("actions marker", r"##\[(?:error|command|section|group)\]"),
+    ("actions command", r"::(?:error|group)(?: [^:]*)?::"),
     ("azure command", r"##vso\[[^\]]*\]"),
     ("jenkins clock", r"\d\d:\d\d:\d\d  "),
     ("kubectl", r"\[pod/[^\]]+\] "),
@@ -32,16 +32,16 @@ WRAPPERS: tuple[tuple[str, str], ...] = (
     ("logcat brief", r"[VDIWEF]/[\w.]+(?:\( *\d+\))?: "),
     ("syslog", r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "),
     ("pytest", r"E {3,}"),
-    ("exception group", r"(?: *\| )+"),
+    ("exception group", r"(?: {2,}\| ?)+"),
     ("quote", r"(?:> ?)+"),
     ("bullet", r"[-*\xe2] (?:\xe2\x80\xa2 )?|\xe2\x80\xa2 ?"),
     ("comment", r"(?:#|//|--) "),
-    ("code", r"`{1,3}"),
+    ("code", r"`{3}"),
     ("indentation", r"[ \t]+|\xc2\xa0|\xe3\x80\x80"),
     ("break", r"<(?:br|p|pre|code) ?/?>"),
 )
-_TAIL = r"(?:[ \t\r`]|<br ?/?>|</(?:p|pre|code)>|\x1b\[0?m|\[0?m)+$"
-_COLOUR = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|_[^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])"
+_TAIL = r"(?:[ \t\r]|`{3}|<br ?/?>|</(?:p|pre|code)>|\x1b\[0?m|\[0?m)+$"
+_COLOUR = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]_P^X][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[@-Z\\-_])"
 _LOST_ESCAPE = r"\[(?:0|1|0?;?\d{1,2}(?:;\d{1,3}){0,4})?m"
 
 _programs: dict[str, Program] = {}
@@ -75,6 +75,8 @@ def peel(line: bytes) -> bytes:
         found = _program("tail").search(line)
         if found:
             line = line[: found[0][0]]
+    if line[:1] == b"`" and line[-1:] == b"`" and line.count(b"`") == 2:
+        line = line[1:-1]
     if line[:2] == b'{"' and line[-1:] == b"}":
         line = _json_message(line)
     if b"\r" in line:
@@ -92,7 +94,7 @@ def _json_message(line: bytes) -> bytes:
 
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line
     if isinstance(record, dict):
         for key in ("log", "message", "msg", "text", "event", "MESSAGE"):

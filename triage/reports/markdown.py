@@ -9,7 +9,11 @@ from triage.reports._advice import advice_for
 
 MEDIA_TYPE = "text/markdown"
 _ESCAPED = {ord(char): f"\\{char}" for char in "\\`*_{}[]()#+-!|~"}
-_ESCAPED.update({ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord("@"): "@\u200b"})
+_ESCAPED.update({ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord("@"): "@\u200b", ord("#"): "\\#\u200b"})
+
+
+# what hosts turn into links without any markup
+_LINKING = (("://", ":\u200b//"), ("www.", "www\u200b."), ("WWW.", "WWW\u200b."), ("GH-", "GH\u200b-"))
 
 
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
@@ -19,6 +23,8 @@ def render(reports: Sequence[Report], colour: bool = False, width: int = 100) ->
 
 def escaped(text: str) -> str:
     """Log text as plain Markdown text: no markup, mention, reference or HTML works in it."""
+    for word, broken in _LINKING:
+        text = text.replace(word, broken)
     return text.translate(_ESCAPED)
 
 
@@ -76,5 +82,4 @@ def _cure(incident: Incident, cause: Cause, words: str, commands: Sequence[str])
     for fix in cause.fixes:
         yield f"- {fix.title} (`{fix.id}`, {fix.safety})"
     if commands:
-        yield ""
-        yield from (f"    {command}" for command in commands)
+        yield from ("", "```bash", *commands, "```")

@@ -1,1 +1,1 @@
-""""""
+"""Rule files to one compiled book."""

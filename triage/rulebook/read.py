@@ -7,10 +7,13 @@ success, failure or noise, one near miss; every pattern must be used by some hit
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from triage import discovery
 from triage.errors import RuleFault
+from triage.folders import package_folder
 from triage.rulebook.patterns import SHORTEST_LITERAL, SHORTEST_SIDE_LITERAL, compile_line, literals_of
 
 SAYS = ("cause", "end", "hint", "failure", "success", "noise")
@@ -39,7 +42,6 @@ KEYS = frozenset(
         "when",
         "why",
         "yields_to",
-        "echo_of",
         "hits",
         "misses",
         "notes",
@@ -47,6 +49,11 @@ KEYS = frozenset(
         "references",
     ]
 )
+
+
+_GROUP = re.compile(r"\(\?P<(\w+)>")
+_HOLE = re.compile(r"\{(\w+)\}")
+_WIDE_CLASS = re.compile(r"\[[^\]]*[^\x00-\x7f][^\]]*\]")
 
 
 class RuleSource(NamedTuple):
@@ -85,7 +92,11 @@ def read_rules(folder: str, causes: Collection[str] | None = None) -> list[RuleS
         rule = read_rule(path, folder, causes, faults)
         if rule:
             rules.append(rule)
-    known = {rule.id for rule in rules}
+    known: set[str] = set()
+    for rule in rules:
+        if rule.id in known:
+            faults.append(f"{rule.path}: the id {rule.id} is taken by a file with the other ending")
+        known.add(rule.id)
     for rule in rules:
         for other in rule.yields_to:
             if other not in known:
@@ -115,6 +126,8 @@ def read_rule(path: str, folder: str, causes: Collection[str] | None, faults: li
         faults.append(
             f"{path}: unknown key {', '.join(sorted(map(str, unknown)))}; known are {', '.join(sorted(KEYS))}"
         )
+    if _wrong_types(document, path, faults):
+        return None
     rule = _build(rule_id, path, document)
     _check_words(rule, causes, faults)
     if len(faults) == before:
@@ -122,6 +135,39 @@ def read_rule(path: str, folder: str, causes: Collection[str] | None, faults: li
     if len(faults) == before:
         _check_samples(rule, faults)
     return rule if len(faults) == before else None
+
+
+_SHAPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("match", (str,), "one pattern"),
+    ("any", (list,), "a list of patterns"),
+    ("all", (list,), "a list of patterns"),
+    ("needs", (list, str), "a list of patterns"),
+    ("unless", (list, str), "a list of patterns"),
+    ("then", (list, str), "a list of patterns"),
+    ("or", (list, str), "a list of causes"),
+    ("yields_to", (list, str), "a list of rule ids"),
+    ("when", (list,), "a list of conditions"),
+    ("within", (int,), "a number of lines"),
+    ("hits", (list,), "a list of samples"),
+    ("misses", (list,), "a list of samples"),
+)
+
+
+def _wrong_types(document: Mapping[str, Any], path: str, faults: list[str]) -> bool:
+    """Reports values of the wrong kind."""
+    before = len(faults)
+    for key, kinds, wanted in _SHAPES:
+        if key in document and not isinstance(document[key], kinds):
+            faults.append(f"{path}: {key} must be {wanted}, not {document[key]!r:.60}")
+    if "match" in document and "any" in document:
+        faults.append(f"{path}: has match and any; put all patterns under any")
+    if isinstance(document.get("when"), list):
+        known = discovery.stems(package_folder("diagnose", "predicates")) if document["when"] else []
+        for condition in document["when"]:
+            name = condition if isinstance(condition, str) else next(iter(condition), "") if condition else ""
+            if name not in known:
+                faults.append(f"{path}: when asks for {name!r}, which is no condition; known are {', '.join(known)}")
+    return len(faults) > before
 
 
 def _document(path: str, faults: list[str]) -> Mapping[str, Any] | None:
@@ -197,9 +243,23 @@ def _check_words(rule: RuleSource, causes: Collection[str] | None, faults: list[
         faults.append(f"{rule.path}: has no pattern; add match:, any: or all:")
 
 
+def _check_holes(rule: RuleSource, faults: list[str]) -> None:
+    """Every ``{name}`` of the sentence must be captured by some pattern."""
+    names = set(_GROUP.findall(" ".join(rule.patterns)))
+    for hole in _HOLE.findall(rule.why):
+        if hole not in names and not rule.when:
+            faults.append(f"{rule.path}: why speaks of {{{hole}}}, which no pattern captures")
+
+
 def _check_patterns(rule: RuleSource, faults: list[str]) -> None:
+    _check_holes(rule, faults)
     main = [(pattern, SHORTEST_LITERAL) for pattern in rule.patterns]
     side = [(pattern, SHORTEST_SIDE_LITERAL) for pattern in (*rule.needs, *rule.together, *rule.unless, *rule.then)]
+    faults.extend(
+        f"{rule.path}: pattern {pattern!r}: a class in [] cannot hold letters beyond ASCII; write them as (?:a|b)"
+        for pattern, _ in (*main, *side)
+        if _WIDE_CLASS.search(pattern)
+    )
     for pattern, shortest in (*main, *side):
         try:
             compile_line(pattern)
