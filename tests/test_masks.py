@@ -49,6 +49,7 @@ TABLE = (
     ("name", "'images'"),
     ("name", '"input_0"'),
     ("scoped", "encoder/layer/MatMul"),
+    ("numbered", "Conv_45"),
     ("number", "42"),
     ("number", "0.5"),
     ("number", "1e-05"),

@@ -12,6 +12,7 @@ import pytest
 from support import FIXTURES, PROFILE_MISSING, REPO, first_cause
 
 from triage import discovery
+from triage.reports._advice import advice_for
 from triage.service import diagnose
 
 GOLDEN = REPO / "fixtures" / "golden"
@@ -153,5 +154,5 @@ def test_commands_are_a_code_block():
     """What is ready to copy must not be read as Markdown."""
     parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")
     markdown = render(report_of(CASES[1]), "markdown")
-    command = next(line.strip() for line in markdown.split("\n") if line.startswith("    import "))
+    command = advice_for(report_of(CASES[1]).diagnosis.incidents[0].causes[0].id).commands[0].strip()
     assert any(command in token.content for token in parser.parse(markdown) if token.type in ("code_block", "fence"))

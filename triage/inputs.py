@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from triage.errors import InputError
 
 CHUNK = 1 << 20
+ZSTD_BITE = 4096
 HEAD = 1 << 16
 DOWNLOAD_LIMIT = 1 << 30
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -170,17 +171,17 @@ class _Chunks:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._rest = b""
+        self._chunk = b""
+        self._at = 0
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes; all that is left for a negative size."""
-        while size < 0 or len(self._rest) < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            self._rest += chunk
-        size = len(self._rest) if size < 0 else size
-        out, self._rest = self._rest[:size], self._rest[size:]
+        if size < 0:
+            return self._chunk[self._at :] + b"".join(self._chunks)
+        if self._at >= len(self._chunk):
+            self._chunk, self._at = next(self._chunks, b""), 0
+        out = self._chunk[self._at : self._at + size]
+        self._at += len(out)
         return out
 
 
@@ -217,9 +218,40 @@ def _reader(kind: str, stream: Any) -> Any:
         import lzma
 
         return lzma.LZMAFile(stream)
-    import zstandard
+    return _ZstdReader(stream)
 
-    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+
+class _ZstdReader:
+    """Zstandard frames as a file that says when the last one ends early."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._frame: Any = None
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._frame = None
+
+    def read(self, _size: int) -> bytes:
+        """The next text; EOFError where a frame is cut. Small bites keep what they unpack to small."""
+        while True:
+            bite = self._rest or self._stream.read(ZSTD_BITE)
+            self._rest = b""
+            if not bite:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError
+                return b""
+            if self._frame is None or self._frame.eof:
+                import zstandard
+
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            out: bytes = self._frame.decompress(bite)
+            self._rest = self._frame.unused_data if self._frame.eof else b""
+            if out:
+                return out
 
 
 def _damage() -> tuple[type[Exception], ...]:

@@ -34,7 +34,7 @@ NOISE: tuple[tuple[str, str], ...] = (
     ("hash", r"\b[0-9a-f]{12,64}\b"),
     ("name", r"(?:'[^'\n]+'|\"[^\"\n]+\")"),
     ("scoped", r"/?[\w.]+(?:/[\w.:-]+)+"),
-    ("numbered", r"\b[A-Za-z]\w*_\d+\b"),
+    ("numbered", r"\b[A-Z][A-Za-z]+_\d+\b"),
     ("number", r"-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
 )
 
