@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -58,21 +58,20 @@ def _worth(word: str) -> float:
 @cache
 def widen_quotes(pattern: str) -> str:
     """Makes every quote outside a character class match any quote, escaped or not."""
-    out: list[str] = []
+    return "".join(_QUOTE if token in "\"'`" else token for token in _tokens(pattern))
+
+
+def _tokens(pattern: str) -> Iterator[str]:
+    """A pattern as single characters, escapes and whole character classes."""
     index = 0
     while index < len(pattern):
-        char = pattern[index]
-        if char == "\\":
-            out.append(pattern[index : index + 2])
-            index += 2
-        elif char == "[":
+        end = index + 1
+        if pattern[index] == "\\":
+            end = index + 2
+        elif pattern[index] == "[":
             end = _class_end(pattern, index)
-            out.append(pattern[index:end])
-            index = end
-        else:
-            out.append(_QUOTE if char in "\"'`" else char)
-            index += 1
-    return "".join(out)
+        yield pattern[index:end]
+        index = end
 
 
 def _class_end(pattern: str, start: int) -> int:
@@ -129,22 +128,8 @@ def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
 
 def scan_source(pattern: str) -> str:
     """The pattern as Hyperscan takes it: no group names, no anchors (a wrapper may stand before)."""
-    out: list[str] = []
     source = _GROUP_NAME.sub("(?:", widen_quotes(pattern))
-    index = 0
-    while index < len(source):
-        char = source[index]
-        if char == "\\":
-            out.append(source[index : index + 2])
-            index += 2
-        elif char == "[":
-            end = _class_end(source, index)
-            out.append(source[index:end])
-            index = end
-        else:
-            out.append("" if char in "^$" else char)
-            index += 1
-    return "".join(out)
+    return "".join(token for token in _tokens(source) if token not in ("^", "$"))
 
 
 def _usable(candidate: Literals, shortest: int = 1) -> bool:

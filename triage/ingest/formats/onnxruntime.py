@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "onnxruntime"
 LINE = r"""(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,9} )?\[(?P<sev>[VIWEF]):(?P<comp>[\w.-]+):[^,\]]*, [^\]]+\] """
-LEVELS: dict[str, str] = {"V": "verbose", "I": "info", "W": "warning", "E": "error", "F": "fatal"}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""onnxruntime(?:-gpu|_gpu|-directml)?(?:==|-| version:? |: |/v?)(?P<onnxruntime>1\.\d+\.\d+)""",
     r"""sequential_executor\.cc:(?P<ort_line>\d+) """,

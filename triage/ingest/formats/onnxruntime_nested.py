@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "onnxruntime"
 LINE = r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9} )?\[[VIWEF]:[\w.-]+:[^,\]]*, [^\]]+\] \[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +(?P<sev>ERROR|WARNING|INFO|VERBOSE|INTERNAL_ERROR)\]"
-LEVELS: dict[str, str] = {
-    "ERROR": "error",
-    "INTERNAL_ERROR": "fatal",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = (
     "2019-09-14 01:19:53.0 [W:onnxruntime:test, tensorrt_execution_provider.h:28 log] [2019-09-14 01:19:53   ERROR] x",

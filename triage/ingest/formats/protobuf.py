@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = None
 LINE = r"""\[libprotobuf (?P<sev>ERROR|WARNING|INFO|FATAL) """
-LEVELS: dict[str, str] = {"ERROR": "error", "WARNING": "warning", "INFO": "info", "FATAL": "fatal"}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""\[libprotobuf (?:ERROR|FATAL) [^\n]{0,200}google/protobuf/[^\n]{0,60}protobuf (?P<protobuf>\d+\.\d+\.\d+)""",
 )

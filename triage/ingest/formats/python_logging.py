@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = None
 LINE = r"""(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d{3,6})?\]?\s+(?:- )?(?:\[?[\w.]+\]? +(?:- )?)?)?\[?(?P<sev>DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\]?(?::[\w.-]*:|\]? +- | {1,5}\S|: )"""
-LEVELS: dict[str, str] = {
-    "DEBUG": "verbose",
-    "INFO": "info",
-    "WARNING": "warning",
-    "WARN": "warning",
-    "ERROR": "error",
-    "CRITICAL": "fatal",
-    "FATAL": "fatal",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""site-packages/(?P<site_package>torch|onnx|onnxruntime|tensorrt|transformers|vllm|peft|optimum|tritonclient)/""",
     r"""(?P<mark_handled>During handling of the above exception, another exception occurred)""",

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "tensorrt-llm"
 LINE = r"""(?:\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[TRT-LLM\] (?:\[(?:MPI_Rank|RANK) \d+\] )?\[(?P<sev>[FEWIV])\] )"""
-LEVELS: dict[str, str] = {
-    "F": "fatal",
-    "E": "error",
-    "W": "warning",
-    "I": "info",
-    "V": "verbose",
-    "INTERNAL ERROR": "fatal",
-    "ERROR": "error",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (r"""TensorRT-LLM version: (?P<tensorrt_llm>\d+\.\d+[.\w]*)""",)
 SAMPLES: tuple[str, ...] = (
     "[10/21/2025-23:23:13] [TRT-LLM] [I] TensorRT-LLM inited.",

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "tensorrt-llm"
 LINE = r"""\[TensorRT-LLM\]\[(?P<sev>TRACE|DEBUG|INFO|WARNING|ERROR)\] """
-LEVELS: dict[str, str] = {
-    "F": "fatal",
-    "E": "error",
-    "W": "warning",
-    "I": "info",
-    "V": "verbose",
-    "INTERNAL ERROR": "fatal",
-    "ERROR": "error",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-    "TRACE": "verbose",
-    "DEBUG": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = ("[TensorRT-LLM][ERROR] x",)
 OTHERS: tuple[str, ...] = ("[TensorRT] ERROR: x",)

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "tensorrt"
 LINE = r"""(?:\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] )?\[TRT\] \[(?P<sev>[FEWIV])\] """
-LEVELS: dict[str, str] = {
-    "F": "fatal",
-    "E": "error",
-    "W": "warning",
-    "I": "info",
-    "V": "verbose",
-    "INTERNAL ERROR": "fatal",
-    "ERROR": "error",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = (
     "[11/20/2026-11:25:53] [TRT] [F] msg",

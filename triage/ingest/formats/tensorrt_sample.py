@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "tensorrt"
 LINE = r"""\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<sev>[FEWIV])\] """
-LEVELS: dict[str, str] = {
-    "F": "fatal",
-    "E": "error",
-    "W": "warning",
-    "I": "info",
-    "V": "verbose",
-    "INTERNAL ERROR": "fatal",
-    "ERROR": "error",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""&&&& (?:RUNNING|PASSED|FAILED) (?P<program>[\w.]+) \[TensorRT v(?P<tensorrt_token>\d{4,6})\]""",
     r"""&&&& (?P<mark_run>RUNNING) TensorRT\.\w+(?: \[TensorRT v\d{4,6}\])?(?: \[b\d+\])? # (?P<command>[^\n]{1,999})""",

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "tensorrt"
 LINE = r"""\[(?P<sev>[FEWIV])\] (?:\[TRT\] )?"""
-LEVELS: dict[str, str] = {
-    "F": "fatal",
-    "E": "error",
-    "W": "warning",
-    "I": "info",
-    "V": "verbose",
-    "INTERNAL ERROR": "fatal",
-    "ERROR": "error",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = (
     "[E] [TRT] UffParser: Parser error: x",

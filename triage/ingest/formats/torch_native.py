@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = None
 LINE = r"""\[(?P<sev>[IWEF])(?:\d{4} \d\d:\d\d:\d\d\.\d+)? [\w.]+:\d+\] """
-LEVELS: dict[str, str] = {"W": "warning", "I": "info", "E": "error", "F": "fatal"}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = ()
 SAMPLES: tuple[str, ...] = (
     "[W1120 11:26:19.000000000 socket.cpp:752] Warning: x",

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "torch-tensorrt"
 LINE = r"""(?P<sev>ERROR|WARNING|INFO|DEBUG): \[Torch-TensorRT[^\]]*\] - """
-LEVELS: dict[str, str] = {
-    "F": "fatal",
-    "E": "error",
-    "W": "warning",
-    "I": "info",
-    "V": "verbose",
-    "INTERNAL ERROR": "fatal",
-    "ERROR": "error",
-    "WARNING": "warning",
-    "INFO": "info",
-    "VERBOSE": "verbose",
-    "DEBUG": "verbose",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (r"""torch_tensorrt[ =v]+(?P<torch_tensorrt>\d+\.\d+\.\d+)""",)
 SAMPLES: tuple[str, ...] = (
     "ERROR: [Torch-TensorRT] - x",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "triton"
 LINE = r"""(?P<sev>[EWIF])\d{4} \d\d:\d\d:\d\d\.\d{4,6} +\d+ [\w.-]+:\d+\] """
-LEVELS: dict[str, str] = {"E": "error", "W": "warning", "I": "info", "F": "fatal"}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""server\.cc:(?P<triton_line>\d+)\] ['"]?Waiting for in-flight""",
     r"""\| server_version +\| (?P<triton>\d+\.\d+\.\d+)""",

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from triage.ingest.formats._levels import COMMON
+
 TOOL = "vllm"
 LINE = r"""(?P<sev>DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]+:\d+\] ?"""
-LEVELS: dict[str, str] = {
-    "DEBUG": "verbose",
-    "INFO": "info",
-    "WARNING": "warning",
-    "WARN": "warning",
-    "ERROR": "error",
-    "CRITICAL": "fatal",
-    "FATAL": "fatal",
-}
+LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""vLLM API server version (?P<vllm>\d+\.\d+[.\w]*)""",
     r"""Initializing an? (?:V1 )?LLM engine \(v(?P<vllm>\d+\.\d+[.\w]*)\)[^\n]{0,30}model=[\'"](?P<model>[^\'"]{1,200})[\'"]""",
