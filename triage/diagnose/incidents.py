@@ -218,7 +218,8 @@ def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library
 
 def _unknown(matched: Matched, library: Library) -> Incident:
     hits = [f.hits[0] for f in matched.findings if f.says != "hint"] or []
-    hits = sorted([*hits, *matched.marks.failure], key=lambda hit: hit.line)
+    hits = list({hit.line: hit for hit in sorted([*matched.marks.failure, *hits], key=lambda hit: -hit.line)}.values())
+    hits.sort(key=lambda hit: (hit.text.lstrip().startswith(b"Traceback "), hit.line))
     evidence = tuple(evidence_of(hit) for hit in ([*hits[:1], *hits[-3:]] if len(hits) > 4 else hits))
     levels = Levels(library.rulebook.extra["formats"])
     tool = next((t for t in (levels.tool(hit.text) for hit in hits) if t), "other")
@@ -234,8 +235,8 @@ def _unknown(matched: Matched, library: Library) -> Incident:
         precision=facts.first("precision"),
         engine_version=facts.first("tensorrt"),
         facts={name: facts.first(name) for name in facts.names()},
-        signature=sign(tool, None, evidence[-1].text),
-        span=(evidence[0].line, evidence[-1].line),
+        signature=sign(tool, None, evidence[0].text),
+        span=(min(line.line for line in evidence), max(line.line for line in evidence)),
         consequence_of=None,
         causes=(Cause("unknown", "unknown", "none", evidence, {}, why),),
         ruled_out=tuple(RuledOut(rule.cause, why) for rule, why in matched.blocked[:8] if rule.cause != "unknown"),

@@ -58,7 +58,7 @@ def _worth(word: str) -> float:
 @cache
 def widen_quotes(pattern: str) -> str:
     """Makes every quote outside a character class match any quote, escaped or not."""
-    return "".join(_QUOTE if token in "\"'`" else token for token in _tokens(pattern))
+    return "".join(_QUOTE if part in "\"'`" else part for part in _tokens(pattern))
 
 
 def _tokens(pattern: str) -> Iterator[str]:
@@ -129,7 +129,7 @@ def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
 def scan_source(pattern: str) -> str:
     """The pattern as Hyperscan takes it: no group names, no anchors (a wrapper may stand before)."""
     source = _GROUP_NAME.sub("(?:", widen_quotes(pattern))
-    return "".join(token for token in _tokens(source) if token not in ("^", "$"))
+    return "".join(part for part in _tokens(source) if part not in ("^", "$"))
 
 
 def _usable(candidate: Literals, shortest: int = 1) -> bool:
