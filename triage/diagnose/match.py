@@ -105,6 +105,9 @@ def _conditions(
         reason = ""
         kept = []
         for hit in hits:
+            if book.kinds[hit.pattern] != "m":  # a line that follows goes with the line that it follows
+                kept.extend([hit] if kept else [])
+                continue
             reason = predicates.refusal(rule.when, captures_of(hit, book), context) or ""
             if not reason:
                 kept.append(hit)
