@@ -103,7 +103,7 @@ def _conditions(
             return "the lines that must follow it are not there", []
     if rule.when:
         reason = ""
-        kept = []
+        kept: list[RawHit] = []
         for hit in hits:
             if book.kinds[hit.pattern] != "m":  # a line that follows goes with the line that it follows
                 kept.extend([hit] if kept else [])
@@ -216,10 +216,21 @@ def _by_model(hits: list[RawHit], book: Rulebook, facts: Facts) -> list[list[Raw
 
 def _is_loud(hit: RawHit, levels: Levels) -> bool:
     """Whether a line states a failure: no warning, and no source line that a traceback quotes."""
-    above = hit.before.rstrip().rpartition(b"\n")[2]
-    if b'File "' in above and b'", line ' in above and peel(above).startswith(b"File "):
+    if _is_quoted_source(hit):
         return False
     return _level(hit, levels) not in ("verbose", "info", "warning")
+
+
+def _is_quoted_source(hit: RawHit) -> bool:
+    """A line below ``File "…", line N`` that is no exception itself, or a numbered line of a notebook."""
+    head = hit.text.lstrip(b"->").split(maxsplit=1)
+    if len(head) == 2 and head[0].isdigit() and b"raise " in head[1]:
+        return True
+    above = hit.before.rstrip().rpartition(b"\n")[2]
+    if b'File "' not in above or b'", line ' not in above or not peel(above).startswith(b"File "):
+        return False
+    name = hit.text.partition(b":")[0].replace(b".", b"").replace(b"_", b"")
+    return not name.isalnum()
 
 
 def _level(hit: RawHit, levels: Levels) -> str | None:
