@@ -14,7 +14,6 @@ POINTING = [c for c in CASES if c not in QUIET and EXPECT[c].get("evidence") and
 WRONG_CAUSE = {}
 WRONG_FORM = {"ort-opt-missing": "optimize is no stage"}
 WRONG_EVIDENCE = {
-    "poly-trt-no-gpu": "points to the null object, not to the CUDA warning that explains it",
     "local-triton-remote-code": "points to the question, not to the server's own line",
 }
 pytestmark = pytest.mark.skipif(not CASES, reason="no fixture logs in this checkout")
