@@ -55,7 +55,7 @@ def huge() -> None:
 
 def _against_ripgrep(size: int, runs: int) -> None:
     log = verbose_log(size)
-    log.read_bytes()  # both read from the page cache
+    subprocess.run(["cat", str(log)], stdout=subprocess.DEVNULL, check=True)  # both read from the page cache
     command = [*TRIAGE, "diagnose", "--format", "json", str(log)]
     measured = sorted(seconds_and_peak(command) for _ in range(runs))
     ours, peak = measured[len(measured) // 2]

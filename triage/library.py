@@ -11,6 +11,7 @@ import os
 import sys
 from typing import NamedTuple
 
+from triage import __version__
 from triage.folders import cache_folder, data_folder, package_folder
 from triage.knowledge import Knowledge
 from triage.rulebook.book import Rulebook
@@ -26,6 +27,7 @@ class Library(NamedTuple):
     key: str
 
 
+_PACKAGED = package_folder("_data")
 _loaded: dict[tuple[str, str], Library] = {}
 
 
@@ -89,18 +91,26 @@ def _read(path: str) -> bytes:
 
 
 def _stamp(folders: tuple[str, ...]) -> str:
-    """A number that changes when any file below the folders is added, removed or written."""
-    total: list[object] = [sys.version_info[:2], folders]
+    """A number that changes when any file below the folders is added, removed or written.
+
+    What an installed package brought is not edited in place, so there the folders'
+    own times tell; a thousand files would cost a tenth of a cold start.
+    """
+    total: list[object] = [sys.version_info[:2], __version__, folders]
     for folder in folders:
         stack = [folder]
+        packaged = folder.startswith(_PACKAGED)
         while stack:
-            with os.scandir(stack.pop()) as entries:
+            below = stack.pop()
+            if packaged:
+                total += (below, os.stat(below).st_mtime_ns)
+            with os.scandir(below) as entries:
                 for entry in entries:
                     if entry.name.startswith(("_", ".")):
                         continue
                     if entry.is_dir():
                         stack.append(entry.path)
-                    else:
+                    elif not packaged:
                         status = entry.stat()
                         total += (entry.name, status.st_size, status.st_mtime_ns)
     from zlib import crc32

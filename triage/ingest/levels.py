@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from triage.rulebook.patterns import compile_line
+from triage.linear import Program
 
 
 class Levels:
@@ -49,6 +49,6 @@ _compiled: dict[tuple[str, str], Any] = {}
 def _program(name: str, pattern: str) -> Any:
     key = (name, pattern)
     if key not in _compiled:
-        program = compile_line(pattern)
+        program = Program(pattern.encode())
         _compiled[key] = program.match, program.groupindex[b"sev"]
     return _compiled[key]

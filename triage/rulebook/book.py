@@ -6,7 +6,7 @@ import json
 from array import array
 from typing import Any, NamedTuple
 
-from triage.rulebook.patterns import compile_line
+from triage.linear import Program
 
 
 class Rule(NamedTuple):
@@ -73,8 +73,8 @@ class Rulebook:
         return self._lists[self._starts[literal] : self._starts[literal + 1]]
 
     def written_patterns(self) -> list[str]:
-        """Every pattern as it was written."""
-        return [line.decode().split("\t", 3)[3] for line in self._pattern_lines]
+        """Every pattern, its quotes widened, as it is handed to RE2."""
+        return [line.decode().split("\t", 3)[3].removeprefix("(?m)") for line in self._pattern_lines]
 
     @property
     def database(self) -> Any:
@@ -88,7 +88,7 @@ class Rulebook:
     @property
     def scratch(self) -> Any:
         """Working memory for scans; one for each thread, since it must not be shared."""
-        from threading import get_ident
+        from _thread import get_ident  # threading itself costs a millisecond at a cold start
 
         thread = get_ident()
         if thread not in self._scratches:
@@ -101,11 +101,11 @@ class Rulebook:
         """One pattern, compiled on first use."""
         found = self._patterns.get(index)
         if found is None:
-            kind, owner, slot, written = self._pattern_lines[index].decode().split("\t", 3)
-            program = compile_line(written)
+            kind, owner, slot, source = self._pattern_lines[index].split(b"\t", 3)
+            program = Program(source)
             groups = program.groupindex
             names = tuple(name.decode() for name in groups)
-            found = Pattern(kind, int(owner), int(slot), program.search, names, tuple(groups.values()))
+            found = Pattern(kind.decode(), int(owner), int(slot), program.search, names, tuple(groups.values()))
             self._patterns[index] = found
         return found
 

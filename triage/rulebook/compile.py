@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of, scan_source
+from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, line_source, literals_of, scan_source
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
-BOOK_VERSION = 7
+BOOK_VERSION = 8
 POOR_LITERAL = 14.0
 SPEAKING = (*NAMES_CAUSE, "noise")
 
@@ -56,7 +56,7 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
         "extra": dict(extra),
     }
     lines = [json.dumps(header, separators=(",", ":"), ensure_ascii=False)]
-    lines.extend(f"{p.kind}\t{p.owner}\t{p.slot}\t{p.pattern}" for p in patterns)
+    lines.extend(f"{p.kind}\t{p.owner}\t{p.slot}\t{line_source(p.pattern).decode()}" for p in patterns)
     lines.extend(_rule_line(rule, beats.get(index, ())) for index, rule in enumerate(rules))
     return Compiled("\n".join(lines).encode(), _tables(patterns, owners), database)
 

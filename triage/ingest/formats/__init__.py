@@ -28,7 +28,7 @@ def compile_formats() -> Formats:
     """Reads and proves every format module; raises RuleFault with every fault found."""
     from triage import discovery
     from triage.errors import RuleFault
-    from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, literals_of
+    from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, line_source, literals_of
 
     faults: list[str] = []
     lines: list[list[Any]] = []
@@ -54,7 +54,7 @@ def compile_formats() -> Formats:
                 for sample in getattr(module, "OTHERS", ())
                 if program.match(sample.encode())
             )
-            lines.append([name, module.TOOL, module.LINE, dict(module.LEVELS)])
+            lines.append([name, module.TOOL, line_source(module.LINE).decode(), dict(module.LEVELS)])
     if faults:
         raise RuleFault(faults)
     return Formats(lines, facts)
