@@ -17,7 +17,7 @@ from triage.library import Library
 from triage.records import Diagnosis
 from triage.rulebook.book import Rulebook
 
-FOLD_LIMIT = 64 << 10
+FOLD_LIMIT = 24 << 10
 SERIAL_PIECES = 16
 THREADS = 2
 NEIGHBOURS = 2048

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ def diagnose_all(inputs: Sequence[str], arguments: Namespace, renderer: ModuleTy
     from triage.library import load_library
 
     load_library()
+    if len(inputs) > 1:
+        gc.enable()  # the entry point turned it off
     jobs = arguments.jobs or os.cpu_count() or 1
     if len(inputs) >= MANY and jobs > 1 and hasattr(os, "fork"):
         yield from _shared(inputs, arguments, renderer, jobs)
