@@ -48,8 +48,7 @@ def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "
     for piece, events, below in _with_next(_scanned(pieces(chunks), library.rulebook)):
         size += len(piece)
         kept.add(piece)
-        scanner.feed(piece, lines + 1, events, below)
-        lines += piece.count(b"\n")
+        lines = scanner.feed(piece, lines + 1, events, below) - 1
         last = piece[-1:]
     if last != b"\n":
         lines += 1

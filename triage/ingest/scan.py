@@ -52,17 +52,18 @@ class Scanner:
         self._below = b""
         self._side: dict[int, list[tuple[int, bytes]]] = {}
 
-    def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]], below: bytes = b"") -> None:
-        """Confirms the events of one piece whose first line has the given number.
+    def feed(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]], below: bytes = b"") -> int:
+        """Confirms the events of one piece whose first line has the given number; gives the number after it.
 
         ``below`` is the start of the next piece; the end of the last one is remembered.
         """
         self._below = below[:CONTEXT_BYTES]
-        if events:
-            self._look(data, first_line, events)
+        number, counted = self._look(data, first_line, events) if events else (first_line, 0)
         self._above = (self._above + data[-CONTEXT_BYTES:])[-CONTEXT_BYTES:]
+        return number + data.count(b"\n", counted)
 
-    def _look(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> None:
+    def _look(self, data: bytes, first_line: int, events: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """The number of the last line looked at, and where it starts."""
         announced, full, done = self._book.announced, self._full, self._done
         start = end = -1
         number, counted = first_line, 0
@@ -89,6 +90,7 @@ class Scanner:
                 done.add(literal)
         if wanted:
             self._confirm(data, start, end, number, wanted)
+        return number, counted
 
     def _confirm(self, data: bytes, start: int, end: int, number: int, wanted: dict[int, int]) -> None:
         kinds = self._book.kinds
