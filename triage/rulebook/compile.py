@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from triage.rulebook.patterns import SHORTEST_SIDE_LITERAL, compile_line, line_source, literals_of, scan_source
 from triage.rulebook.read import NAMES_CAUSE, RuleSource
 
-BOOK_VERSION = 8
+BOOK_VERSION = 9
 POOR_LITERAL = 14.0
 SPEAKING = (*NAMES_CAUSE, "noise")
 

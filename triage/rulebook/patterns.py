@@ -28,12 +28,13 @@ LONGEST_LITERAL = 32
 _QUOTE = r"""\\{0,2}(?:["'`]|\xe2\x80[\x98\x99\x9c\x9d])"""
 _GROUP_NAME = re.compile(r"\(\?P<\w+>")
 _LONG_HOLE = re.compile(r"(\[\^(?!\\n\])[^\]]+\]|\\[Sw]|\[\\w[^\]]*\])\{([01]),\d{3,}\}")
+_LAST_HOLE = re.compile(r"(?<!\\)(?:\+|\{1,\d+\})\??(\)*)$")
 _PLAIN = re.compile(r"[^\w\s]+|\s+")
 # words that stand in ordinary lines: a literal made of them alone is a poor anchor
 _COMMON = re.compile(
     r"(?i)\b(?:error|errors|failed|failure|warning|tensor|model|input|output|inputs|outputs|layer|node|the|for|not|"
     r"and|with|from|this|that|type|name|shape|could|found|file|while|onnx|version|value|invalid|unsupported|"
-    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|plugin|creator|engine|build|building|builder|library|memory|device|gpu|cpu|profile|kernel|format|config|configuration|server|backend|available|size|dimensions|dimension|than|more|nvinfer|resource|timing|cache|serialization|opset|producer|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
+    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|plugin|creator|engine|build|building|builder|library|memory|device|gpu|cpu|profile|kernel|format|config|configuration|server|backend|available|size|dimensions|dimension|than|more|nvinfer|resource|timing|cache|serialization|opset|producer|libnvinfer|optimization|retrieve|providers|provider|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
 )
 
 
@@ -127,9 +128,13 @@ def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
 
 
 def scan_source(pattern: str) -> str:
-    """The pattern as Hyperscan takes it: no group names, no anchors (a wrapper may stand before)."""
+    """The pattern as Hyperscan takes it: no group names, no anchors (a wrapper may stand before).
+
+    A hole at the end is cut to its first letter: Hyperscan reports every end of a match.
+    """
     source = _GROUP_NAME.sub("(?:", widen_quotes(pattern))
-    return "".join(part for part in _tokens(source) if part not in ("^", "$"))
+    free = "".join(part for part in _tokens(source) if part not in ("^", "$"))
+    return _LAST_HOLE.sub(r"\1", free)
 
 
 def _usable(candidate: Literals, shortest: int = 1) -> bool:
