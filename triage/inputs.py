@@ -16,7 +16,6 @@ from triage.errors import InputError
 CHUNK = 1 << 20
 ZSTD_BITE = 4096
 HEAD = 1 << 16
-DOWNLOAD_LIMIT = 1 << 30
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zst"),
     (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"),

@@ -20,7 +20,6 @@ FRONT_KEYS = (
     "title", "covers", "explained-by", "confused-with", "fixes", "references", "evidence-needed", "classifier-only",
 )  # fmt: skip
 SAFETIES = ("safe", "unsafe", "manual")
-NOT_A_DEFECT = ("unknown", "no-failure")
 
 
 class Article(NamedTuple):

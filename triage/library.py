@@ -27,6 +27,7 @@ class Library(NamedTuple):
     key: str
 
 
+_READER = package_folder("knowledge.py")  # compiles kb/, as rulebook/ compiles rules/
 _PACKAGED = package_folder("_data")
 _loaded: dict[tuple[str, str], Library] = {}
 
@@ -96,7 +97,7 @@ def _stamp(folders: tuple[str, ...]) -> str:
     What an installed package brought is not edited in place, so there the folders'
     own times tell; a thousand files would cost a tenth of a cold start.
     """
-    total: list[object] = [sys.version_info[:2], __version__, folders]
+    total: list[object] = [sys.version_info[:2], __version__, os.stat(_READER).st_mtime_ns, folders]
     for folder in folders:
         stack = [folder]
         packaged = folder.startswith(_PACKAGED)
@@ -124,7 +125,8 @@ def _content_key(folders: tuple[str, ...]) -> str:
     from importlib.metadata import version
     from platform import machine
 
-    digest = sha256(f"{version('hyperscan')} {machine()} {sys.platform}".encode())
+    digest = sha256(f"{__version__} {version('hyperscan')} {machine()} {sys.platform}".encode())
+    digest.update(_read(_READER))
     for folder in folders:
         for base, subfolders, names in os.walk(folder):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith(("_", ".")))

@@ -10,41 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
-class Source(NamedTuple):
-    """Bytes of one log and where they came from.
-
-    ``data`` holds the whole log, or is ``None`` when ``path`` names a file that
-    is read piece by piece.
-    """
-
-    name: str
-    data: bytes | None
-    path: str | None = None
-    origin: str = "file"
-
-
-class Line(NamedTuple):
-    """One input line after its wrappers and colours were peeled."""
-
-    number: int
-    raw: str
-    text: str
-    wrappers: tuple[str, ...] = ()
-
-
-class Hit(NamedTuple):
-    """One pattern found in one line."""
-
-    pattern: int
-    line: int
-    text: str
-    start: int
-    end: int
-    captures: Mapping[str, str]
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-
-
 class Evidence(NamedTuple):
     """A decisive line; ``start`` and ``end`` mark the part that the rule matched."""
 
@@ -54,22 +19,6 @@ class Evidence(NamedTuple):
     end: int = 0
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-
-
-class Finding(NamedTuple):
-    """One rule's word on one log."""
-
-    rule: str
-    says: str
-    cause: str
-    also: tuple[str, ...]
-    line: int
-    hits: tuple[Hit, ...]
-    captures: Mapping[str, str]
-    why: str
-    tool: str
-    stage: str | None
-    order: int
 
 
 class Fix(NamedTuple):

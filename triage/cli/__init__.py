@@ -24,14 +24,13 @@ def entry() -> None:
     costs a tenth of a short run; commands that run long turn collection on again.
     """
     import gc
+    from contextlib import suppress
 
     gc.disable()
     code = main()
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):  # the reader went away, or the stream is closed
             stream.flush()
-        except (OSError, ValueError):  # the reader went away, or the stream is closed
-            code = code or 0
     os._exit(code)
 
 

@@ -47,9 +47,11 @@ def _serial(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -
     from triage.records import Report
     from triage.service import diagnose_inputs
 
-    colour, columns = use_colour(arguments.color), width()
+    colour, columns = use_colour(arguments), width()
     watch = None if arguments.quiet or not sys.stderr.isatty() else _show_progress
     for result in diagnose_inputs(inputs, load_library(), watch):
+        if watch:
+            print(end="\r\x1b[K", file=sys.stderr, flush=True)  # the report starts on a clean line
         if isinstance(result, Report):
             text = renderer.render(adjusted([result], arguments), colour, columns)
             yield Outcome(text, result.diagnosis.verdict, "")

@@ -24,11 +24,11 @@ def add_output_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colour of text output")
 
 
-def use_colour(choice: str) -> bool:
-    """Follows --color, NO_COLOR, CLICOLOR_FORCE and the terminal."""
-    if choice != "auto":
-        return choice == "always"
-    if os.environ.get("NO_COLOR"):
+def use_colour(arguments: Namespace) -> bool:
+    """Follows --color, NO_COLOR, CLICOLOR_FORCE and the terminal; a file is no terminal."""
+    if arguments.color != "auto":
+        return bool(arguments.color == "always")
+    if os.environ.get("NO_COLOR") or arguments.output:
         return False
     return bool(os.environ.get("CLICOLOR_FORCE")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
 

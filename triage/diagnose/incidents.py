@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from triage.diagnose.match import Finding, Matched, captures_of, model_of
+from triage.diagnose.match import Finding, Matched, model_of
 from triage.diagnose.rank import Ranked
 from triage.ingest.facts import Facts
-from triage.ingest.levels import Levels
 from triage.ingest.scan import RawHit
 from triage.ingest.text import shown
+from triage.ingest.wrappers import peel
 from triage.library import Library
 from triage.records import Cause, Diagnosis, Evidence, Incident, RuledOut
 from triage.signature import sign
 
 EVIDENCE_LINES = 6
 KEY_LINE = 40
-ENGINE_FACT = {"tensorrt": "tensorrt", "onnxruntime": "onnxruntime", "triton": "triton", "torch-export": "torch",
-               "vllm": "vllm", "tensorrt-llm": "tensorrt_llm", "torch-tensorrt": "torch_tensorrt",
-               "polygraphy": "polygraphy", "transformers": "transformers", "onnx": "onnx",
-               "llama-cpp": "llama_cpp"}  # fmt: skip
 ENVIRONMENT = ("tensorrt", "onnxruntime", "triton", "torch", "onnx", "transformers", "vllm", "numpy", "python",
                "cuda", "cudnn", "driver", "gpu", "cc", "container", "protobuf")  # fmt: skip
 _SUBJECTS = ("op", "node", "tensor", "input", "output", "layer", "plugin", "shape", "expected", "got", "profile",
@@ -95,12 +91,12 @@ def _incident(
 ) -> Incident:
     lead = group[0]
     rule, facts = lead.rule, matched.facts
-    tool = _tool(lead, library)
-    evidence = _evidence(group, matched)
-    causes = _causes(lead, group, evidence, library)
+    tool = _tool(lead, matched)
+    evidence = _evidence(group)
+    causes = _causes(lead, evidence, library)
     captures = lead.captures
     stage = rule.stage or _STAGE_OF_GROUP.get(library.knowledge.article(rule.cause).group)
-    engine = facts.near(ENGINE_FACT.get(tool, ""), lead.line)
+    engine = facts.near(_version_fact(tool), lead.line)
     model = captures.get("model") or facts.near("model", lead.line)
     kept = {name: captures[name] for name in _SUBJECTS if captures.get(name)}
     last = max(line.line for line in evidence)
@@ -124,11 +120,15 @@ def _incident(
     )
 
 
-def _tool(lead: Finding, library: Library) -> str:
+def _tool(lead: Finding, matched: Matched) -> str:
     if lead.rule.tool != "other":
         return lead.rule.tool
-    levels = Levels(library.rulebook.extra["formats"])
-    return levels.tool(lead.hits[0].text) or "other"
+    return matched.levels.tool(lead.hits[0].text) or "other"
+
+
+def _version_fact(tool: str) -> str:
+    """Name of the fact that holds a tool's version; the exporters are part of torch."""
+    return "torch" if tool == "torch-export" else tool.replace("-", "_")
 
 
 def _component(lead: Finding) -> str | None:
@@ -136,9 +136,7 @@ def _component(lead: Finding) -> str | None:
     return lead.captures.get("component") or topic.partition("-")[0]
 
 
-def _causes(
-    lead: Finding, group: Sequence[Finding], evidence: tuple[Evidence, ...], library: Library
-) -> tuple[Cause, ...]:
+def _causes(lead: Finding, evidence: tuple[Evidence, ...], library: Library) -> tuple[Cause, ...]:
     rule = lead.rule
     sure = lead.says == "cause" and not rule.also
     ids = [rule.cause, *rule.also]
@@ -163,7 +161,7 @@ def _why(lead: Finding) -> str:
     return f"{fill(lead.rule.why, lead.captures)} {lead.captures.get('fact', '')}".strip()
 
 
-def _evidence(group: Sequence[Finding], matched: Matched) -> tuple[Evidence, ...]:
+def _evidence(group: Sequence[Finding]) -> tuple[Evidence, ...]:
     chosen: dict[int, Evidence] = {}
     for finding in group:
         for hit in finding.hits[:3]:
@@ -184,8 +182,6 @@ def evidence_of(hit: RawHit, *, with_neighbours: bool = True) -> Evidence:
 
 
 def _neighbours(lines: bytes) -> tuple[str, ...]:
-    from triage.ingest.wrappers import peel
-
     return tuple(_neighbour(shown(peel(line), 400)) for line in lines.split(b"\n"))
 
 
@@ -217,18 +213,17 @@ def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library
 
 
 def _unknown(matched: Matched, library: Library) -> Incident:
-    hits = [f.hits[0] for f in matched.findings if f.says != "hint"] or []
+    hits = [f.hits[0] for f in matched.findings if f.says != "hint"]
     hits = list({hit.line: hit for hit in sorted([*matched.marks.failure, *hits], key=lambda hit: -hit.line)}.values())
     hits.sort(key=lambda hit: (hit.text.lstrip().startswith(b"Traceback "), hit.line))
     evidence = tuple(evidence_of(hit) for hit in ([*hits[:1], *hits[-3:]] if len(hits) > 4 else hits))
-    levels = Levels(library.rulebook.extra["formats"])
-    tool = next((t for t in (levels.tool(hit.text) for hit in hits) if t), "other")
+    tool = next((t for t in (matched.levels.tool(hit.text) for hit in hits) if t), "other")
     facts = matched.facts
     why = "The log shows a failure, but no line of it supports a cause of the catalogue."
     needed = library.knowledge.article("unknown").evidence_needed or "the log from its start, at verbose level"
     return Incident(
         tool=tool,
-        tool_version=facts.first(ENGINE_FACT.get(tool, "")),
+        tool_version=facts.first(_version_fact(tool)),
         stage=None,
         component=None,
         model=facts.first("model"),
@@ -242,6 +237,3 @@ def _unknown(matched: Matched, library: Library) -> Incident:
         ruled_out=tuple(RuledOut(rule.cause, why) for rule, why in matched.blocked[:8] if rule.cause != "unknown"),
         needed=needed,
     )
-
-
-__all__ = ["build_diagnosis", "captures_of", "evidence_of"]

@@ -51,6 +51,7 @@ class Matched(NamedTuple):
     blocked: tuple[tuple[Rule, str], ...]
     marks: Marks
     facts: Facts
+    levels: Levels
 
 
 def match(hits: Sequence[RawHit], book: Rulebook, knowledge: Knowledge) -> Matched:
@@ -175,7 +176,7 @@ def _assemble(
     findings.sort(key=lambda finding: (finding.line, finding.hits[0].start))
     failure.sort(key=lambda hit: hit.line)
     success.sort(key=lambda hit: hit.line)
-    return Matched(tuple(findings), tuple(blocked), Marks(tuple(failure), tuple(success)), context.facts)
+    return Matched(tuple(findings), tuple(blocked), Marks(tuple(failure), tuple(success)), context.facts, levels)
 
 
 def _silenced(rule: Rule, others: Sequence[Rule]) -> bool:

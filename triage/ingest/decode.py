@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-PIECE = 1 << 20
 SMALLEST = 1 << 16
 LONGEST_LINE = 8 << 20
 _HEAD = 1 << 16

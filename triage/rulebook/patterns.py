@@ -31,11 +31,15 @@ _LONG_HOLE = re.compile(r"(\[\^(?!\\n\])[^\]]+\]|\\[Sw]|\[\\w[^\]]*\])\{([01]),\
 _LAST_HOLE = re.compile(r"(?<!\\)(?:\+|\{1,\d+\})\??(\)*)$")
 _PLAIN = re.compile(r"[^\w\s]+|\s+")
 # words that stand in ordinary lines: a literal made of them alone is a poor anchor
-_COMMON = re.compile(
-    r"(?i)\b(?:error|errors|failed|failure|warning|tensor|model|input|output|inputs|outputs|layer|node|the|for|not|"
-    r"and|with|from|this|that|type|name|shape|could|found|file|while|onnx|version|value|invalid|unsupported|"
-    r"supported|expected|runtime|python|torch|tensorrt|cuda|loading|onnxruntime|transformers|site|packages|lib|llama|plugin|creator|engine|build|building|builder|library|memory|device|gpu|cpu|profile|kernel|format|config|configuration|server|backend|available|size|dimensions|dimension|than|more|nvinfer|resource|timing|cache|serialization|opset|producer|libnvinfer|optimization|retrieve|providers|provider|load|in|of|to|is|a|an|be|by|or|on|at|must|has)\b"
-)
+_COMMON_WORDS = """
+    error errors failed failure warning tensor model input output inputs outputs layer node the for not and with
+    from this that type name shape could found file while onnx version value invalid unsupported supported
+    expected runtime python torch tensorrt cuda loading onnxruntime transformers site packages lib llama plugin
+    creator engine build building builder library memory device gpu cpu profile kernel format config configuration
+    server backend available size dimensions dimension than more nvinfer resource timing cache serialization opset
+    producer libnvinfer optimization retrieve providers provider load in of to is a an be by or on at must has
+"""
+_COMMON = re.compile(r"(?i)\b(?:" + "|".join(_COMMON_WORDS.split()) + r")\b")
 
 
 class Literals(NamedTuple):
