@@ -1,0 +1,1 @@
+"""The incident archive: tables, queries, and what is derived from them."""
