@@ -8,6 +8,8 @@
     │   └── UnknownName      exit 2   no such cause, rule, format; carries a suggestion
     ├── RuleFault            exit 3   rule files are broken; lists every fault at once
     ├── KnowledgeFault       exit 3   articles or tables are broken; lists every fault
+    ├── ArchiveFault         exit 3   the archive cannot be used: locked, full, gone, damaged
+    │   └── SchemaFault      exit 2   its tables are older or newer than this program
     └── MissingExtra         exit 2   a command needs an optional part; says what to type
 """
 
@@ -75,6 +77,18 @@ class KnowledgeFault(_Faults):
     """Articles or compat tables that must not be loaded."""
 
     what = "kb"
+
+
+class ArchiveFault(TriageError):
+    """The archive cannot be used now; diagnosing goes on without it."""
+
+    http_status = 503
+
+
+class SchemaFault(ArchiveFault):
+    """The archive's tables belong to another version of triage."""
+
+    exit_code = 2
 
 
 class MissingExtra(UsageError):

@@ -37,3 +37,13 @@ def cache_folder() -> str:
     from platformdirs import user_cache_dir
 
     return user_cache_dir("triage", appauthor=False)
+
+
+def data_home() -> str:
+    """Folder of the archive and of learnt models: TRIAGE_DATA_DIR, or the platform's data folder."""
+    chosen = os.environ.get("TRIAGE_DATA_DIR")
+    if chosen:
+        return chosen
+    from platformdirs import user_data_dir
+
+    return user_data_dir("triage", appauthor=False)

@@ -26,6 +26,11 @@ class Library(NamedTuple):
     knowledge: Knowledge
     key: str
 
+    @property
+    def edition(self) -> str:
+        """What these rules and articles are, by content: the same on every machine."""
+        return self.key[8:]
+
 
 _READER = package_folder("knowledge.py")  # compiles kb/, as rulebook/ compiles rules/
 _PACKAGED = package_folder("_data")
@@ -50,7 +55,8 @@ def load_library(rules: str | None = None, kb: str | None = None) -> Library:
 
 def _from_cache(rules: str, kb: str) -> Library:
     cache = cache_folder()
-    sources = (rules, kb, package_folder("ingest", "formats"), package_folder("rulebook"))
+    knowledge = (os.path.join(kb, "causes"), os.path.join(kb, "compat"))
+    sources = (rules, *knowledge, package_folder("ingest", "formats"), package_folder("rulebook"))
     stamp = _stamp(sources)
     stamp_file = os.path.join(cache, f"stamp-{stamp}")
     try:
@@ -125,8 +131,8 @@ def _content_key(folders: tuple[str, ...]) -> str:
     from importlib.metadata import version
     from platform import machine
 
-    digest = sha256(f"{__version__} {version('hyperscan')} {machine()} {sys.platform}".encode())
-    digest.update(_read(_READER))
+    machinery = sha256(f"{__version__} {version('hyperscan')} {machine()} {sys.platform}".encode())
+    digest = sha256(_read(_READER))
     for folder in folders:
         for base, subfolders, names in os.walk(folder):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith(("_", ".")))
@@ -134,7 +140,7 @@ def _content_key(folders: tuple[str, ...]) -> str:
                 if name.endswith((".yaml", ".yml", ".md", ".py")):
                     path = os.path.join(base, name)
                     digest.update(os.path.relpath(path, folder).encode() + b"\0" + _read(path) + b"\0")
-    return digest.hexdigest()[:32]
+    return machinery.hexdigest()[:8] + digest.hexdigest()[:24]
 
 
 def _compile(rules: str, kb: str) -> list[bytes]:
