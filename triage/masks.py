@@ -82,6 +82,7 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 _programs: dict[str, Any] = {}
+_whole: dict[str, Program] = {}
 _noise: list[Program] = []
 
 
@@ -107,12 +108,33 @@ def redact(text: str) -> str:
     return text
 
 
+def redact_log(data: bytes) -> bytes:
+    """A whole log with every secret replaced by its kind; lines keep their numbers."""
+    lowered = data.lower()
+    for kind, marks, pattern in SECRETS:
+        if any(mark.encode() in lowered for mark in marks):
+            data = _in_log(kind, pattern, data)
+    return data
+
+
+def _in_log(kind: str, pattern: str, data: bytes) -> bytes:
+    name = f"{kind} in a log"
+    if name not in _whole:
+        _whole[name] = Program(pattern.encode())
+    parts: list[bytes] = []
+    position = 0
+    for (start, end), *_ in _whole[name].every(data):
+        parts += (data[position:start], _masked(kind, data[start:end].decode("utf-8", "replace")).encode())
+        position = end
+    return b"".join((*parts, data[position:])) if parts else data
+
+
 def _masked(kind: str, found: str) -> str:
     if kind == "assigned secret":
         return found[: max(found.rfind("="), found.rfind(":")) + 1] + f"[{kind} masked]"
     if kind == "password in address":
         return found[: found.find("://") + 3] + f"[{kind} masked]@"
-    return f"[{kind} masked]"
+    return f"[{kind} masked]" + "\n" * found.count("\n")
 
 
 def mask(text: str) -> tuple[str, dict[str, list[str]]]:

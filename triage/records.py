@@ -97,3 +97,24 @@ class Report(NamedTuple):
 
     source: str
     diagnosis: Diagnosis
+
+
+class Origin(NamedTuple):
+    """Where a build ran: what a CI system or the machine says of itself."""
+
+    host: str | None = None
+    ci: str | None = None
+    repository: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    run_url: str | None = None
+    job: str | None = None
+
+
+class KeptLog(NamedTuple):
+    """What is kept of a log while it is read: all of it, or its start and end. UTF-8."""
+
+    head: bytes
+    tail: bytes
+    size: int
+    lines: int

@@ -14,18 +14,18 @@ depends_on = None
 DATA = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 # one full-text index per database, kept in step with the table ``texts``
-ADD = "INSERT INTO texts_fts(rowid, words) VALUES (new.incident_id, new.words);"
-DROP = "INSERT INTO texts_fts(texts_fts, rowid, words) VALUES ('delete', old.incident_id, old.words);"
+ADD = "INSERT INTO details_fts(rowid, words) VALUES (new.incident_id, new.words);"
+DROP = "INSERT INTO details_fts(details_fts, rowid, words) VALUES ('delete', old.incident_id, old.words);"
 SQLITE_SEARCH = (
     (
-        "CREATE VIRTUAL TABLE texts_fts USING"
-        " fts5(words, content='texts', content_rowid='incident_id', tokenize='unicode61')"
+        "CREATE VIRTUAL TABLE details_fts USING"
+        " fts5(words, content='details', content_rowid='incident_id', tokenize='unicode61')"
     ),
-    f"CREATE TRIGGER texts_fts_add AFTER INSERT ON texts BEGIN {ADD} END",
-    f"CREATE TRIGGER texts_fts_drop AFTER DELETE ON texts BEGIN {DROP} END",
-    f"CREATE TRIGGER texts_fts_change AFTER UPDATE ON texts BEGIN {DROP} {ADD} END",
+    f"CREATE TRIGGER details_fts_add AFTER INSERT ON details BEGIN {ADD} END",
+    f"CREATE TRIGGER details_fts_drop AFTER DELETE ON details BEGIN {DROP} END",
+    f"CREATE TRIGGER details_fts_change AFTER UPDATE ON details BEGIN {DROP} {ADD} END",
 )
-POSTGRES_SEARCH = ("CREATE INDEX ix_texts_words ON texts USING gin (to_tsvector('simple', words))",)
+POSTGRES_SEARCH = ("CREATE INDEX ix_details_words ON details USING gin (to_tsvector('simple', words))",)
 
 
 def upgrade() -> None:
@@ -142,13 +142,8 @@ def upgrade() -> None:
     with op.batch_alter_table("builds", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_builds_at"), ["at"], unique=False)
         batch_op.create_index("ix_builds_baseline", ["model", "stage", "target", "outcome", "at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_builds_branch"), ["branch"], unique=False)
-        batch_op.create_index(batch_op.f("ix_builds_commit"), ["commit"], unique=False)
-        batch_op.create_index(batch_op.f("ix_builds_environment_digest"), ["environment_digest"], unique=False)
-        batch_op.create_index(batch_op.f("ix_builds_host"), ["host"], unique=False)
         batch_op.create_index(batch_op.f("ix_builds_log_digest"), ["log_digest"], unique=False)
         batch_op.create_index("ix_builds_outcome_at", ["outcome", "at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_builds_repository"), ["repository"], unique=False)
 
     op.create_table(
         "separations",
@@ -213,21 +208,81 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("incidents", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_incidents_at"), ["at"], unique=False)
-        batch_op.create_index("ix_incidents_branch", ["branch", "at"], unique=False)
+        batch_op.create_index(
+            "ix_incidents_branch",
+            ["branch", "at"],
+            unique=False,
+            sqlite_where=sa.text('"branch" IS NOT NULL'),
+            postgresql_where=sa.text('"branch" IS NOT NULL'),
+        )
         batch_op.create_index("ix_incidents_cause", ["cause", "at"], unique=False)
-        batch_op.create_index("ix_incidents_commit", ["commit", "at"], unique=False)
-        batch_op.create_index("ix_incidents_engine_key", ["engine_key", "at"], unique=False)
+        batch_op.create_index(
+            "ix_incidents_commit",
+            ["commit", "at"],
+            unique=False,
+            sqlite_where=sa.text('"commit" IS NOT NULL'),
+            postgresql_where=sa.text('"commit" IS NOT NULL'),
+        )
+        batch_op.create_index(
+            "ix_incidents_engine_key",
+            ["engine_key", "at"],
+            unique=False,
+            sqlite_where=sa.text('"engine_key" IS NOT NULL'),
+            postgresql_where=sa.text('"engine_key" IS NOT NULL'),
+        )
         batch_op.create_index("ix_incidents_group", ["group_id", "at"], unique=False)
-        batch_op.create_index("ix_incidents_host", ["host", "at"], unique=False)
-        batch_op.create_index("ix_incidents_log_digest", ["log_digest", "at"], unique=False)
-        batch_op.create_index("ix_incidents_model", ["model", "at"], unique=False)
-        batch_op.create_index("ix_incidents_precision", ["precision", "at"], unique=False)
-        batch_op.create_index("ix_incidents_repository", ["repository", "at"], unique=False)
+        batch_op.create_index(
+            "ix_incidents_host",
+            ["host", "at"],
+            unique=False,
+            sqlite_where=sa.text('"host" IS NOT NULL'),
+            postgresql_where=sa.text('"host" IS NOT NULL'),
+        )
+        batch_op.create_index(
+            "ix_incidents_log_digest",
+            ["log_digest", "at"],
+            unique=False,
+            sqlite_where=sa.text('"log_digest" IS NOT NULL'),
+            postgresql_where=sa.text('"log_digest" IS NOT NULL'),
+        )
+        batch_op.create_index(
+            "ix_incidents_model",
+            ["model", "at"],
+            unique=False,
+            sqlite_where=sa.text('"model" IS NOT NULL'),
+            postgresql_where=sa.text('"model" IS NOT NULL'),
+        )
+        batch_op.create_index(
+            "ix_incidents_precision",
+            ["precision", "at"],
+            unique=False,
+            sqlite_where=sa.text('"precision" IS NOT NULL'),
+            postgresql_where=sa.text('"precision" IS NOT NULL'),
+        )
+        batch_op.create_index(
+            "ix_incidents_repository",
+            ["repository", "at"],
+            unique=False,
+            sqlite_where=sa.text('"repository" IS NOT NULL'),
+            postgresql_where=sa.text('"repository" IS NOT NULL'),
+        )
         batch_op.create_index("ix_incidents_rule", ["rule", "at"], unique=False)
         batch_op.create_index("ix_incidents_signature", ["signature_hash", "signature_version"], unique=False)
-        batch_op.create_index("ix_incidents_stage", ["stage", "at"], unique=False)
+        batch_op.create_index(
+            "ix_incidents_stage",
+            ["stage", "at"],
+            unique=False,
+            sqlite_where=sa.text('"stage" IS NOT NULL'),
+            postgresql_where=sa.text('"stage" IS NOT NULL'),
+        )
         batch_op.create_index("ix_incidents_tool", ["tool", "at"], unique=False)
-        batch_op.create_index("ix_incidents_tool_key", ["tool_key", "at"], unique=False)
+        batch_op.create_index(
+            "ix_incidents_tool_key",
+            ["tool_key", "at"],
+            unique=False,
+            sqlite_where=sa.text('"tool_key" IS NOT NULL'),
+            postgresql_where=sa.text('"tool_key" IS NOT NULL'),
+        )
         batch_op.create_index("ix_incidents_verdict", ["verdict", "at"], unique=False)
 
     op.create_table(
@@ -261,6 +316,7 @@ def upgrade() -> None:
         "details",
         sa.Column("incident_id", SERIAL, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["incident_id"], ["incidents.id"], name=op.f("fk_details_incident_id"), ondelete="CASCADE"
         ),
@@ -287,24 +343,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_history_group_id"), ["group_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_history_incident_id"), ["incident_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_history_kind"), ["kind"], unique=False)
-
-    op.create_table(
-        "texts",
-        sa.Column("incident_id", SERIAL, nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["incident_id"], ["incidents.id"], name=op.f("fk_texts_incident_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_texts")),
-    )
     for statement in SQLITE_SEARCH if op.get_bind().dialect.name == "sqlite" else POSTGRES_SEARCH:
         op.execute(statement)
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
-        op.execute("DROP TABLE texts_fts")
-    op.drop_table("texts")
+        op.execute("DROP TABLE details_fts")
     with op.batch_alter_table("history", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_history_kind"))
         batch_op.drop_index(batch_op.f("ix_history_incident_id"))
@@ -322,21 +367,61 @@ def downgrade() -> None:
     op.drop_table("confirmations")
     with op.batch_alter_table("incidents", schema=None) as batch_op:
         batch_op.drop_index("ix_incidents_verdict")
-        batch_op.drop_index("ix_incidents_tool_key")
+        batch_op.drop_index(
+            "ix_incidents_tool_key",
+            sqlite_where=sa.text('"tool_key" IS NOT NULL'),
+            postgresql_where=sa.text('"tool_key" IS NOT NULL'),
+        )
         batch_op.drop_index("ix_incidents_tool")
-        batch_op.drop_index("ix_incidents_stage")
+        batch_op.drop_index(
+            "ix_incidents_stage",
+            sqlite_where=sa.text('"stage" IS NOT NULL'),
+            postgresql_where=sa.text('"stage" IS NOT NULL'),
+        )
         batch_op.drop_index("ix_incidents_signature")
         batch_op.drop_index("ix_incidents_rule")
-        batch_op.drop_index("ix_incidents_repository")
-        batch_op.drop_index("ix_incidents_precision")
-        batch_op.drop_index("ix_incidents_model")
-        batch_op.drop_index("ix_incidents_log_digest")
-        batch_op.drop_index("ix_incidents_host")
+        batch_op.drop_index(
+            "ix_incidents_repository",
+            sqlite_where=sa.text('"repository" IS NOT NULL'),
+            postgresql_where=sa.text('"repository" IS NOT NULL'),
+        )
+        batch_op.drop_index(
+            "ix_incidents_precision",
+            sqlite_where=sa.text('"precision" IS NOT NULL'),
+            postgresql_where=sa.text('"precision" IS NOT NULL'),
+        )
+        batch_op.drop_index(
+            "ix_incidents_model",
+            sqlite_where=sa.text('"model" IS NOT NULL'),
+            postgresql_where=sa.text('"model" IS NOT NULL'),
+        )
+        batch_op.drop_index(
+            "ix_incidents_log_digest",
+            sqlite_where=sa.text('"log_digest" IS NOT NULL'),
+            postgresql_where=sa.text('"log_digest" IS NOT NULL'),
+        )
+        batch_op.drop_index(
+            "ix_incidents_host",
+            sqlite_where=sa.text('"host" IS NOT NULL'),
+            postgresql_where=sa.text('"host" IS NOT NULL'),
+        )
         batch_op.drop_index("ix_incidents_group")
-        batch_op.drop_index("ix_incidents_engine_key")
-        batch_op.drop_index("ix_incidents_commit")
+        batch_op.drop_index(
+            "ix_incidents_engine_key",
+            sqlite_where=sa.text('"engine_key" IS NOT NULL'),
+            postgresql_where=sa.text('"engine_key" IS NOT NULL'),
+        )
+        batch_op.drop_index(
+            "ix_incidents_commit",
+            sqlite_where=sa.text('"commit" IS NOT NULL'),
+            postgresql_where=sa.text('"commit" IS NOT NULL'),
+        )
         batch_op.drop_index("ix_incidents_cause")
-        batch_op.drop_index("ix_incidents_branch")
+        batch_op.drop_index(
+            "ix_incidents_branch",
+            sqlite_where=sa.text('"branch" IS NOT NULL'),
+            postgresql_where=sa.text('"branch" IS NOT NULL'),
+        )
         batch_op.drop_index(batch_op.f("ix_incidents_at"))
 
     op.drop_table("incidents")
@@ -347,13 +432,8 @@ def downgrade() -> None:
     op.drop_table("signatures")
     op.drop_table("separations")
     with op.batch_alter_table("builds", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_builds_repository"))
         batch_op.drop_index("ix_builds_outcome_at")
         batch_op.drop_index(batch_op.f("ix_builds_log_digest"))
-        batch_op.drop_index(batch_op.f("ix_builds_host"))
-        batch_op.drop_index(batch_op.f("ix_builds_environment_digest"))
-        batch_op.drop_index(batch_op.f("ix_builds_commit"))
-        batch_op.drop_index(batch_op.f("ix_builds_branch"))
         batch_op.drop_index("ix_builds_baseline")
         batch_op.drop_index(batch_op.f("ix_builds_at"))
 

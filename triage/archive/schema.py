@@ -16,8 +16,8 @@ from triage.archive.session import Archive
 from triage.errors import SchemaFault
 from triage.folders import data_folder
 
-SEARCH_TABLES = "texts_fts"  # SQLite's full-text tables, which no metadata knows
-SEARCH_INDEX = "ix_texts_words"
+SEARCH_TABLES = "details_fts"  # SQLite's full-text tables, which no metadata knows
+SEARCH_INDEX = "ix_details_words"
 _LOCK = 7420981
 
 

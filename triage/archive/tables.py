@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
@@ -117,13 +118,13 @@ class Build(Base):
     seconds: Mapped[float | None]
     exit_code: Mapped[int | None]
     log_digest: Mapped[str | None] = mapped_column(ForeignKey("logs.digest"), index=True)
-    environment_digest: Mapped[str | None] = mapped_column(ForeignKey("environments.digest"), index=True)
+    environment_digest: Mapped[str | None] = mapped_column(ForeignKey("environments.digest"))
     prints: Mapped[bytes | None] = mapped_column(LargeBinary)
-    host: Mapped[str | None] = mapped_column(index=True)
+    host: Mapped[str | None]
     ci: Mapped[str | None]
-    repository: Mapped[str | None] = mapped_column(index=True)
-    branch: Mapped[str | None] = mapped_column(index=True)
-    commit: Mapped[str | None] = mapped_column(index=True)
+    repository: Mapped[str | None]
+    branch: Mapped[str | None]
+    commit: Mapped[str | None]
     run_url: Mapped[str | None] = mapped_column(Text)
     job: Mapped[str | None]
 
@@ -165,6 +166,12 @@ class GroupSignature(Base):
     home_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete=CASCADE), index=True)
 
 
+def _where_known(name: str) -> Index:
+    """An index that costs nothing for rows where the column is empty."""
+    known = text(f'"{name}" IS NOT NULL')
+    return Index(f"ix_incidents_{name}", name, "at", sqlite_where=known, postgresql_where=known)
+
+
 class Incident(Base):
     """One failure of one build: what lists, filters and facets read. The rest is in ``Detail``."""
 
@@ -173,13 +180,9 @@ class Incident(Base):
         UniqueConstraint("build_id", "position"),
         Index("ix_incidents_group", "group_id", "at"),
         Index("ix_incidents_signature", "signature_hash", "signature_version"),
-        *(
-            Index(f"ix_incidents_{name}", name, "at")
-            for name in (
-                "cause", "verdict", "tool", "tool_key", "engine_key", "stage", "model", "precision", "rule",
-                "host", "repository", "branch", "commit", "log_digest",
-            )
-        ),
+        *(Index(f"ix_incidents_{name}", name, "at") for name in ("cause", "verdict", "tool", "rule")),
+        *(_where_known(name) for name in ("tool_key", "engine_key", "stage", "model", "precision", "host", "repository",
+                                          "branch", "commit", "log_digest")),
     )  # fmt: skip
     id: Mapped[int] = mapped_column(Serial, primary_key=True)
     uid: Mapped[str] = mapped_column(Uid, unique=True)
@@ -212,18 +215,11 @@ class Incident(Base):
 
 
 class Detail(Base):
-    """The incident as the report has it: JSON, zstd-compressed."""
+    """The incident as the report has it (JSON, zstd), and its words, split alike for every database."""
 
     __tablename__ = "details"
     incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id", ondelete=CASCADE), primary_key=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class SearchText(Base):
-    """The words of an incident, split alike for every database, so that all find the same."""
-
-    __tablename__ = "texts"
-    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id", ondelete=CASCADE), primary_key=True)
     words: Mapped[str] = mapped_column(Text)
 
 

@@ -78,19 +78,34 @@ def _dispatch(arguments: list[str]) -> int:
 
         sys.stdout.write(f"triage {__version__}\n")
         return 0
-    from triage import discovery
     from triage.errors import UnknownName, UsageError
 
     try:
-        module = discovery.load(__name__, arguments[0])
-    except UnknownName as fault:
+        module = _command(__name__, arguments[0])
+    except UnknownName:
         if os.path.exists(arguments[0]):
             raise UsageError(f"to diagnose a log, type: triage diagnose {arguments[0]}") from None
-        raise UnknownName("command", arguments[0], discovery.names(__name__)) from fault
+        raise
+    name, rest = arguments[0], arguments[1:]
+    while hasattr(module, "__path__"):  # a folder of commands
+        if not rest or rest[0] in ("-h", "--help", "help"):
+            sys.stdout.write(_overview_of(module, name))
+            return 0 if rest else 2
+        name, module, rest = f"{name} {rest[0]}", _command(module.__name__, rest[0]), rest[1:]
     from triage.cli._arguments import parse
 
-    code: int = module.run(parse(module.add_arguments, arguments[1:], lambda: _parser(arguments[0], module)))
+    code: int = module.run(parse(module.add_arguments, rest, lambda: _parser(name, module)))
     return code
+
+
+def _command(package: str, name: str) -> ModuleType:
+    from triage import discovery
+    from triage.errors import UnknownName
+
+    try:
+        return discovery.load(package, name)
+    except UnknownName as fault:
+        raise UnknownName("command", name, discovery.names(package)) from fault
 
 
 def _parser(command: str, module: ModuleType) -> ArgumentParser:
@@ -109,19 +124,39 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
+def _overview_of(module: ModuleType, name: str) -> str:
+    """Help of a folder of commands."""
+    example = getattr(module, "EXAMPLE", "")
+    return (
+        f"{(module.__doc__ or '').strip()}\n\nusage: triage {name} COMMAND [options]\n\n"
+        + _rows(os.path.dirname(str(module.__file__)), f"triage {name}")
+        + (f"\n\nexample:\n{_indented(example)}" if example else "")
+        + f"\n\nEvery command explains itself: triage {name} COMMAND --help\n"
+    )
+
+
+def _rows(folder: str, prefix: str) -> str:
+    """One line a command, from the first docstring line of its file."""
+    rows = []
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if name.startswith(("_", ".")):
+            continue
+        if not name.endswith(".py"):
+            path = os.path.join(path, "__init__.py")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as stream:
+                summary = stream.readline().strip().strip('"').rstrip(".")
+            rows.append(f"  {prefix} {name.removesuffix('.py').replace('_', '-'):<12} {summary}")
+    return "\n".join(rows)
+
+
 def _overview() -> str:
     """Help of the whole program, from the first docstring line of each command file."""
-    folder = os.path.dirname(__file__)
-    rows = []
-    for entry in sorted(os.listdir(folder)):
-        if entry.endswith(".py") and not entry.startswith("_"):
-            with open(os.path.join(folder, entry), encoding="utf-8") as stream:
-                summary = stream.readline().strip().strip('"').rstrip(".")
-            rows.append(f"  triage {entry[:-3].replace('_', '-'):<12} {summary}")
     return (
         "triage names the root cause of a failed model deployment from its log.\n\n"
         "usage: triage COMMAND [options]        cat build.log | triage diagnose -\n\n"
-        + "\n".join(rows)
+        + _rows(os.path.dirname(__file__), "triage")
         + "\n\nEvery command explains itself: triage COMMAND --help\n"
         "Exit codes: 0 done · 1 a failure was found and --fail-on asked for it · 2 wrong use · 3 triage broke"
         " · 4 unknown cause where --fail-on unknown\n"
