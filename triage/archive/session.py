@@ -46,6 +46,17 @@ def default_url() -> str:
     return chosen or f"sqlite:///{os.path.join(data_home(), 'archive.db')}"
 
 
+def _wait() -> float:
+    """Seconds to wait for a lock: TRIAGE_DATABASE_WAIT, by default 15."""
+    chosen = os.environ.get("TRIAGE_DATABASE_WAIT", "")
+    try:
+        return float(chosen) if chosen else WAIT_SECONDS
+    except ValueError:
+        raise UsageError(
+            f"TRIAGE_DATABASE_WAIT is {chosen!r}; it must be a number of seconds, for example 15."
+        ) from None
+
+
 def parse_url(text: str) -> URL:
     """An address of SQLAlchemy; plain ``postgres://`` means psycopg 3. Raises UsageError."""
     try:
@@ -65,9 +76,9 @@ def parse_url(text: str) -> URL:
 class Archive:
     """One database. Cheap to make; connects when first used."""
 
-    def __init__(self, url: str | None = None, *, wait: float = WAIT_SECONDS) -> None:
+    def __init__(self, url: str | None = None, *, wait: float | None = None) -> None:
         self.url = parse_url(url or default_url())
-        self.wait = wait
+        self.wait = _wait() if wait is None else wait
         self.is_sqlite = self.url.drivername.startswith("sqlite")
         self._engine: Engine | None = None
 

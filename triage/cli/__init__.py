@@ -37,8 +37,9 @@ def entry() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``triage``; gives the exit code, never a traceback without --debug."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments or bool(os.environ.get("TRIAGE_DEBUG"))
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments  # a wrapped command's are not ours
+    debug = "--debug" in own or bool(os.environ.get("TRIAGE_DEBUG"))
+    arguments = [argument for argument in own if argument != "--debug"] + arguments[len(own) :]
     from triage.errors import TriageError
 
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot write a sign gets a question mark

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
 
     from triage.archive.session import Archive
 
@@ -37,3 +37,21 @@ def add_format(parser: ArgumentParser, *names: str) -> None:
 def print_json(data: Any) -> None:
     """One JSON document; times as ISO 8601."""
     print(json.dumps(data, ensure_ascii=False, indent=1, default=str))
+
+
+def print_decision(arguments: Namespace, done: dict[str, Any], words: str) -> None:
+    """What a decision changed, with the way back."""
+    if arguments.format == "json":
+        print_json(done)
+    else:
+        print(f"{done['id']} (group {done['group']}) {words}. To take it back: triage archive undo {done['history']}")
+
+
+def chosen_incidents(archive: Archive, arguments: list[str]) -> Any:
+    """A command's filter as a condition on incidents; None where it names none."""
+    if not arguments:
+        return None
+    from triage.archive.filters import parse_arguments
+    from triage.archive.finding import condition
+
+    return condition(archive, parse_arguments(arguments))

@@ -35,13 +35,32 @@ class Recorder:
 def parse(add_arguments: Callable[[Any], None], values: Sequence[str], real: Callable[[], Any]) -> Any:
     """The parsed arguments; ``real`` makes the ArgumentParser for all that is not plain."""
     recorder = Recorder()
+    given = list(values)
+    rest: list[str] = []
     try:
         add_arguments(recorder)
-        return _plain(recorder, list(values))
+        given, rest = _split(recorder, given)
+        result = _plain(recorder, given)
     except _NotPlain:
         parser = real()
         add_arguments(parser)
-        return parser.parse_args(list(values))
+        result = parser.parse_args(given)
+    if rest:
+        getattr(result, _last_place(recorder)[0]).extend(rest)
+    return result
+
+
+def _split(recorder: Recorder, values: list[str]) -> tuple[list[str], list[str]]:
+    """What stands after ``--`` is taken as it is, where the command's last place takes any number of words."""
+    if "--" not in values or _last_place(recorder)[1].get("nargs") != "*":
+        return values, []
+    place = values.index("--")
+    return values[:place], values[place + 1 :]
+
+
+def _last_place(recorder: Recorder) -> tuple[str, dict[str, Any]]:
+    places = [(names[0], spec) for names, spec in recorder.calls if not names[0].startswith("-")]
+    return places[-1] if places else ("", {})
 
 
 def _plain(recorder: Recorder, values: list[str]) -> SimpleNamespace:

@@ -1,16 +1,20 @@
-"""Runs a diagnosis over few or many inputs; many are shared among processes."""
+"""Many inputs at once: diagnosed in order; a long list is shared out over processes."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from triage.errors import InputError
+    from triage.records import Report
+    from triage.service import Diagnosed
 
 MANY = 48
 _BATCH = 32
@@ -19,11 +23,19 @@ SHOWN_EVERY = 64 << 20
 
 
 class Outcome(NamedTuple):
-    """What became of one log: its rendered report, or why there is none."""
+    """What became of one log: its rendered report, or why there is none.
 
-    text: str
-    verdict: str
-    fault: str
+    The first ``settled`` characters stand; ``complete`` asks the archive, files, and gives the
+    whole text and a remark. ``only`` says that there is no other log.
+    """
+
+    text: str = ""
+    verdict: str = ""
+    fault: str = ""
+    settled: int = 0
+    complete: Callable[[], tuple[str, str]] | None = None
+    remark: str = ""
+    only: bool = False
 
 
 def diagnose_all(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
@@ -40,23 +52,67 @@ def diagnose_all(inputs: Sequence[str], arguments: Namespace, renderer: ModuleTy
         yield from _serial(inputs, arguments, renderer)
 
 
-def _serial(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
-    from triage.cli._output import use_colour, width
-    from triage.cli.diagnose import adjusted
+def _results(inputs: Sequence[str], arguments: Namespace) -> Iterator[tuple[Diagnosed | InputError, bool]]:
+    """Each result, and whether it is the last one."""
     from triage.library import load_library
-    from triage.records import Report
     from triage.service import diagnose_inputs
 
-    colour, columns = use_colour(arguments), width()
     watch = None if arguments.quiet or not sys.stderr.isatty() else _show_progress
-    for result in diagnose_inputs(inputs, load_library(), watch):
+    results = diagnose_inputs(inputs, load_library(), watch)
+    held = next(results, None)
+    while held is not None:
+        following = next(results, None)
         if watch:
             print(end="\r\x1b[K", file=sys.stderr, flush=True)  # the report starts on a clean line
-        if isinstance(result, Report):
-            text = renderer.render(adjusted([result], arguments), colour, columns)
-            yield Outcome(text, result.diagnosis.verdict, "")
+        yield held, following is None
+        held = following
+
+
+def _serial(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
+    from triage.cli.diagnose import adjusted
+    from triage.service import Diagnosed
+
+    first = True
+    for result, last in _results(inputs, arguments):
+        only, first = first and last, False
+        if not isinstance(result, Diagnosed):
+            yield Outcome(fault=str(result))
+            continue
+        report = _considered(adjusted(result.report, arguments), arguments)
+        text = _rendered(report, arguments, renderer)
+        outcome = Outcome(text, report.diagnosis.verdict, only=only)
+        if arguments.no_archive:
+            yield outcome
         else:
-            yield Outcome("", "", str(result))
+            complete = _filing(result._replace(report=report), arguments, renderer)
+            yield outcome._replace(settled=renderer.settled(text), complete=complete)
+
+
+def _rendered(report: Report, arguments: Namespace, renderer: ModuleType) -> str:
+    from triage.cli._output import use_colour, width
+
+    text: str = renderer.render([report], use_colour(arguments), width())
+    return text
+
+
+def _considered(report: Report, arguments: Namespace) -> Report:
+    """Where the rules are silent, neighbours and the classifier are asked before anything is said."""
+    if report.diagnosis.verdict != "unknown":
+        return report
+    from triage.service.opinion import second_opinion
+
+    return second_opinion(report, with_archive=not arguments.no_archive)
+
+
+def _filing(found: Diagnosed, arguments: Namespace, renderer: ModuleType) -> Callable[[], tuple[str, str]]:
+    def complete() -> tuple[str, str]:
+        from triage.library import load_library
+        from triage.service.filing import file_and_tell
+
+        report, remark = file_and_tell(found.report, found.log, load_library().edition)
+        return _rendered(report, arguments, renderer), remark
+
+    return complete
 
 
 def _show_progress(name: str, read: int) -> None:
@@ -72,11 +128,14 @@ def _shared(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType, j
     show = not arguments.quiet and sys.stderr.isatty()
     with get_context("fork").Pool(jobs, _remember, (arguments, renderer.__name__)) as pool:
         done = 0
+        remarks: set[str] = set()
         for outcomes in pool.imap(_batch, batches):
             done += len(outcomes)
             if show:
                 print(f"\r{done:,} of {len(inputs):,} logs", end="", file=sys.stderr, flush=True)
-            yield from outcomes
+            for outcome in outcomes:
+                yield outcome._replace(remark="" if outcome.remark in remarks else outcome.remark)
+                remarks.add(outcome.remark)
     if show:
         print(file=sys.stderr)
 
@@ -89,7 +148,37 @@ def _remember(arguments: Namespace, renderer: str) -> None:
 
 
 def _batch(inputs: list[str]) -> list[Outcome]:
+    """One share of a long list: diagnosed, filed together, rendered."""
     from importlib import import_module
 
-    arguments, renderer = _worker["job"]
-    return list(_serial(inputs, arguments, import_module(renderer)))
+    from triage.cli.diagnose import adjusted
+    from triage.service import Diagnosed
+
+    arguments, name = _worker["job"]
+    renderer = import_module(name)
+    results = [result for result, _ in _results(inputs, arguments)]
+    found = [
+        result._replace(report=_considered(adjusted(result.report, arguments), arguments))
+        for result in results
+        if isinstance(result, Diagnosed)
+    ]
+    reports, remark = _filed_together(found, arguments)
+    told = iter(reports)
+    outcomes = []
+    for result in results:
+        if isinstance(result, Diagnosed):
+            report = next(told)
+            text = _rendered(report, arguments, renderer)
+            outcomes.append(Outcome(text, report.diagnosis.verdict, remark=remark))
+        else:
+            outcomes.append(Outcome(fault=str(result)))
+    return outcomes
+
+
+def _filed_together(found: Sequence[Diagnosed], arguments: Namespace) -> tuple[list[Report], str]:
+    if arguments.no_archive or not found:
+        return [item.report for item in found], ""
+    from triage.library import load_library
+    from triage.service.filing import file_together
+
+    return file_together(found, load_library().edition)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -24,20 +24,37 @@ def add_output_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colour of text output")
 
 
-def use_colour(arguments: Namespace) -> bool:
+def use_colour(arguments: Namespace, stream: TextIO | None = None) -> bool:
     """Follows --color, NO_COLOR, CLICOLOR_FORCE and the terminal; a file is no terminal."""
     if arguments.color != "auto":
         return bool(arguments.color == "always")
-    if os.environ.get("NO_COLOR") or arguments.output:
+    if os.environ.get("NO_COLOR") or getattr(arguments, "output", None):
         return False
-    return bool(os.environ.get("CLICOLOR_FORCE")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+    terminal = (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+    return bool(os.environ.get("CLICOLOR_FORCE")) or terminal
 
 
-def width() -> int:
+def width(stream: TextIO | None = None) -> int:
     """Columns of the terminal, 100 where there is none."""
-    if not sys.stdout.isatty():
+    stream = stream or sys.stdout
+    if not stream.isatty():
         return 100
-    return max(os.get_terminal_size().columns, 60)
+    return max(os.get_terminal_size(stream.fileno()).columns, 60)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Writes a file whole or not at all; raises UsageError where it cannot be written."""
+    from triage.errors import UsageError
+
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(text)
+        os.replace(temporary, path)
+    except OSError as fault:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise UsageError(f"{path} cannot be written: {fault.strerror}") from None
 
 
 class Output:
@@ -63,23 +80,22 @@ class Output:
             return
         sys.stdout.write(text)
 
+    def begin(self, text: str, *, only: bool) -> bool:
+        """The start of a report whose rest comes later; False where it must wait (a file, a list)."""
+        if self._path or (self._list and not only):
+            return False
+        self._list = self._list and not only
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return True
+
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None or not self._parts:
             return
         text = "".join(self._parts)
         if self._list and (self._several or len(self._parts) > 1):
             text = "[\n" + ",\n".join(part.rstrip("\n") for part in self._parts) + "\n]\n"
-        if not self._path:
+        if self._path:
+            write_whole(self._path, text)
+        else:
             sys.stdout.write(text)
-            return
-        from triage.errors import UsageError
-
-        temporary = f"{self._path}.{os.getpid()}.tmp"
-        try:
-            with open(temporary, "w", encoding="utf-8", errors="replace") as stream:
-                stream.write(text)
-            os.replace(temporary, self._path)
-        except OSError as fault:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            raise UsageError(f"{self._path} cannot be written: {fault.strerror}") from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from triage.records import Report
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+    from triage.cli._many import Outcome
+    from triage.cli._output import Output
 
 EXAMPLE = """
 triage diagnose build.log
@@ -32,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--model", help="name of the model, where the log does not say it")
     parser.add_argument("--stage", help="stage that failed, where the log does not say it")
-    parser.add_argument("--no-archive", action="store_true", help="do not file the incident (nothing is filed yet)")
+    parser.add_argument("--no-archive", action="store_true", help="neither ask the archive nor file the incident")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes for many logs (default: all cores)")
 
 
@@ -47,7 +49,7 @@ def run(arguments: Namespace) -> int:
     if not inputs:
         raise UsageError("nothing to diagnose. Name a log, or pipe one in: cat build.log | triage diagnose -")
     if arguments.stage:
-        _check_stage(arguments.stage)
+        check_stage(arguments.stage)
     from triage.cli._many import diagnose_all
     from triage.ingest.text import plain
 
@@ -58,12 +60,31 @@ def run(arguments: Namespace) -> int:
                 print(f"triage: {plain(outcome.fault)}", file=sys.stderr)
                 codes.add(2)
             else:
-                output.write(outcome.text)
+                _write(output, outcome, arguments.quiet)
                 codes.add(_policy(arguments.fail_on, outcome.verdict))
+    _catch_up()
     return next(code for code in (2, 4, 1, 0) if code in codes)
 
 
-def _check_stage(stage: str) -> None:
+def _catch_up() -> None:
+    """What makes the next look-up fast is done when the answer is out."""
+    if "triage.service.neighbours" in sys.modules:
+        from triage.service.filing import catch_up
+
+        catch_up()
+
+
+def _write(output: Output, outcome: Outcome, quiet: bool) -> None:
+    """Prints what is settled at once; what the archive adds follows."""
+    begun = output.begin(outcome.text[: outcome.settled], only=outcome.only)
+    text, remark = outcome.complete() if outcome.complete else (outcome.text, outcome.remark)
+    output.write(text[outcome.settled :] if begun else text)
+    if remark and not quiet:
+        print(f"triage: {remark}", file=sys.stderr)
+
+
+def check_stage(stage: str) -> None:
+    """Raises UnknownName for a stage that is none."""
     from triage.errors import UnknownName
     from triage.rulebook.read import STAGES
 
@@ -79,15 +100,12 @@ def _policy(policy: str, verdict: str) -> int:
     return 0
 
 
-def adjusted(reports: Sequence[Report], arguments: Namespace) -> list[Report]:
-    """Reports with --model and --stage where the log said nothing."""
+def adjusted(report: Report, arguments: Namespace) -> Report:
+    """The report with --model and --stage where the log said nothing."""
     if not arguments.model and not arguments.stage:
-        return list(reports)
-    changed = []
-    for report in reports:
-        incidents = tuple(
-            incident._replace(model=incident.model or arguments.model, stage=arguments.stage or incident.stage)
-            for incident in report.diagnosis.incidents
-        )
-        changed.append(report._replace(diagnosis=report.diagnosis._replace(incidents=incidents)))
-    return changed
+        return report
+    incidents = tuple(
+        incident._replace(model=incident.model or arguments.model, stage=arguments.stage or incident.stage)
+        for incident in report.diagnosis.incidents
+    )
+    return report._replace(diagnosis=report.diagnosis._replace(incidents=incidents))

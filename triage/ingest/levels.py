@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from triage.linear import Program
+
+
+class _Prefix(NamedTuple):
+    """What stands before a message, and how many bytes of the line it takes."""
+
+    level: str | None
+    tool: str | None
+    length: int
 
 
 class Levels:
@@ -13,33 +21,39 @@ class Levels:
 
     def __init__(self, formats: Sequence[Sequence[Any]]) -> None:
         self._formats = formats
-        self._seen: dict[bytes, tuple[str | None, str | None]] = {}
+        self._seen: dict[bytes, _Prefix] = {}
 
     def of(self, line: bytes) -> str | None:
         """verbose, info, warning, error, fatal; None where the line does not say."""
-        return self._look(line)[0]
+        return self._look(line).level
 
     def tool(self, line: bytes) -> str | None:
         """The tool whose format the line has."""
-        return self._look(line)[1]
+        return self._look(line).tool
 
-    def _look(self, line: bytes) -> tuple[str | None, str | None]:
+    def message(self, line: bytes) -> bytes:
+        """The line without the prefix of its format: time, level, component; all of it where nothing else is there."""
+        length = self._look(line).length
+        if line[length - 1 : length].isalnum():  # some formats look at the first letter of the message
+            length -= 1
+        return line[length:].strip() or line
+
+    def _look(self, line: bytes) -> _Prefix:
         found = self._seen.get(line)
         if found is None:
             found = self._try(line)
             self._seen[line] = found
         return found
 
-    def _try(self, line: bytes) -> tuple[str | None, str | None]:
-        best: tuple[str | None, str | None] = (None, None)
-        longest = 0
+    def _try(self, line: bytes) -> _Prefix:
+        best = _Prefix(None, None, 0)
         for name, tool, pattern, levels in self._formats:
             search, place = _program(name, pattern)
             match = search(line)
-            if match and match[0][1] > longest:  # the prefix that explains most of the line
-                longest = match[0][1]
+            if match and match[0][1] > best.length:  # the prefix that explains most of the line
                 start, end = match[place]
-                best = levels.get(line[start:end].decode("utf-8", "replace") if start >= 0 else ""), tool
+                level = levels.get(line[start:end].decode("utf-8", "replace") if start >= 0 else "")
+                best = _Prefix(level, tool, match[0][1])
         return best
 
 

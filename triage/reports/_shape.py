@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from triage.records import Cause, Incident, Report
+from triage.records import Cause, Changed, Incident, Report, Seen
 
 SCHEMA = "triage.report/1"
 
@@ -18,13 +18,28 @@ def as_dict(report: Report) -> dict[str, Any]:
         "failure": diagnosis.failure,
         "verdict": diagnosis.verdict,
         "primary": diagnosis.primary,
-        "incidents": [_incident(incident) for incident in diagnosis.incidents],
+        "incidents": [incident_dict(incident) for incident in diagnosis.incidents],
         "environment": dict(diagnosis.environment),
         "cut": diagnosis.cut,
+        **({"changed": _changed(report.changed)} if report.changed else {}),
     }
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _changed(changed: Changed) -> dict[str, Any]:
+    return {
+        "sentence": changed.sentence,
+        "baseline": changed.baseline,
+        "worked": changed.worked,
+        "new_lines": [{"line": line, "text": text, "times": times} for line, text, times in changed.new_lines],
+        "differences": [
+            {"kind": kind, "name": name, "before": before, "after": after}
+            for kind, name, before, after in changed.differences
+        ],
+    }
+
+
+def incident_dict(incident: Incident) -> dict[str, Any]:
+    """One incident in the published shape."""
     signature = incident.signature
     return {
         "id": incident.id,
@@ -43,7 +58,8 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "causes": [_cause(cause) for cause in incident.causes],
         "ruled_out": [{"id": out.id, "why": out.why} for out in incident.ruled_out],
         "needed": incident.needed,
-        "similar": list(incident.similar),
+        "similar": [near._asdict() for near in incident.similar],
+        "seen": None if incident.seen is None else incident.seen._asdict(),
     }
 
 
@@ -57,3 +73,14 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "why": cause.why,
         "fixes": [fix._asdict() for fix in cause.fixes],
     }
+
+
+def seen_words(seen: Seen) -> str:
+    """How well this failure is known, in a sentence."""
+    owner = f", owner {seen.owner}" if seen.owner else ""
+    if seen.count <= 1:
+        return f"This failure is new here{owner}."
+    return (
+        f"Seen {seen.count:,} times since {seen.first[:10]}, in {seen.builds:,} of {seen.of:,} builds;"
+        f" state {seen.state}{owner}."
+    )

@@ -15,3 +15,9 @@ def render(reports: Sequence[Report], colour: bool = False, width: int = 100) ->
     """JSON, indented, keys in the published order."""
     shaped = [as_dict(report) for report in reports]
     return dumps(shaped[0] if len(shaped) == 1 else shaped, ensure_ascii=False, indent=1) + "\n"
+
+
+def settled(text: str) -> int:
+    """How much of a rendered report does not wait for the archive: all before its incidents."""
+    start = text.find('"incidents":')
+    return start if start >= 0 else len(text)

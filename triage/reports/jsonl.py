@@ -14,3 +14,9 @@ MEDIA_TYPE = "application/jsonl"
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
     """Compact JSON, one input a line."""
     return "".join(dumps(as_dict(report), ensure_ascii=False, separators=(",", ":")) + "\n" for report in reports)
+
+
+def settled(text: str) -> int:
+    """How much of a rendered report does not wait for the archive: all before its incidents."""
+    start = text.find('"incidents":')
+    return start if start >= 0 else len(text)

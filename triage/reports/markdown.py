@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from triage.records import Cause, Incident, Report
+from triage.records import Cause, Changed, Incident, Report
 from triage.reports._advice import advice_for
+from triage.reports._shape import seen_words
 
 MEDIA_TYPE = "text/markdown"
 _ESCAPED = {ord(char): f"\\{char}" for char in "\\`*_{}[]()#+-!|~"}
 _ESCAPED.update({ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord("@"): "@\u200b", ord("#"): "\\#\u200b"})
 
+
+SIMILAR = "**Similar incidents**"
 
 # what hosts turn into links without any markup
 _LINKING = (("://", ":\u200b//"), ("www.", "www\u200b."), ("WWW.", "WWW\u200b."), ("GH-", "GH\u200b-"))
@@ -54,7 +57,36 @@ def _report(report: Report) -> Iterator[str]:
     yield ""
     yield from _cure(incident, cause, advice.words, advice.commands)
     yield ""
-    yield "**Similar incidents** none known here"
+    if report.changed:
+        yield from _changed(report.changed)
+    yield from _similar(incident)
+
+
+def settled(text: str) -> int:
+    """How much of a rendered report does not wait for the archive."""
+    start = text.rfind(SIMILAR)
+    return start if start >= 0 else len(text)
+
+
+def _changed(changed: Changed) -> Iterator[str]:
+    yield f"**What changed** {escaped(changed.sentence)}"
+    for kind, name, before, after in changed.differences[:8]:
+        yield f"- {escaped(kind)} {escaped(name)}: {escaped(before or 'absent')} → {escaped(after or 'absent')}"
+    for line, text, _ in changed.new_lines[:5]:
+        yield f"- new on line {line}: {escaped(text[:300])}"
+    yield ""
+
+
+def _similar(incident: Incident) -> Iterator[str]:
+    if incident.seen is None:
+        yield f"{SIMILAR} the archive was not asked"
+        return
+    yield f"{SIMILAR} {escaped(seen_words(incident.seen))}"
+    if incident.seen.note:
+        yield f"- note: {escaped(incident.seen.note)}"
+    for near in incident.similar:
+        fix = f", cured by {escaped(near.fix)}" if near.fix else ""
+        yield f"- {near.id}: {escaped(near.cause)}, {near.state}{fix}: {escaped(near.why)}"
 
 
 def _about(incident: Incident) -> str:

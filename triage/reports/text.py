@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from triage.records import Cause, Evidence, Incident, Report
+from triage.records import Cause, Changed, Evidence, Incident, Report
 from triage.reports._advice import advice_for
+from triage.reports._shape import seen_words
 
 MEDIA_TYPE = "text/plain"
 _STYLES = {"red": "31;1", "green": "32;1", "yellow": "33;1", "cyan": "36", "dim": "2", "bold": "1"}
 _VERDICT = {"named": "red", "likely": "yellow", "unknown": "yellow", "no-failure": "green"}
 LONGEST = 400
+SIMILAR, CHANGED = "Similar incidents", "What changed"
 
 
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
     """All reports, one after the other."""
     return "\n".join("\n".join(_report(report, _Paint(colour), width)) + "\n" for report in reports)
+
+
+def settled(text: str) -> int:
+    """How much of a rendered report does not wait for the archive."""
+    start = text.rfind(SIMILAR)
+    if text.rfind(CHANGED) > 0:
+        start = min(start, text.rfind(CHANGED))
+    return text.rfind("\n", 0, start) + 1 if start >= 0 else len(text)
 
 
 class _Paint:
@@ -38,6 +48,11 @@ def _report(report: Report, paint: _Paint, width: int) -> Iterator[str]:
     yield ""
     yield from _incident(incident, paint, width)
     yield from _others(diagnosis.incidents, diagnosis.primary, paint, width)
+    if report.changed:
+        yield from _changed(report.changed, paint, width)
+    yield ""
+    yield paint("cyan", SIMILAR)
+    yield from _similar(incident, paint, width)
 
 
 def _header(report: Report, incident: Incident | None, paint: _Paint) -> str:
@@ -67,8 +82,6 @@ def _incident(incident: Incident, paint: _Paint, width: int) -> Iterator[str]:
     yield ""
     yield paint("cyan", "What to do")
     yield from _what_to_do(incident, cause, paint, width)
-    yield ""
-    yield paint("cyan", "Similar incidents") + paint("dim", "  none known here")
 
 
 def _decisive(cause: Cause, paint: _Paint, width: int) -> Iterator[str]:
@@ -139,6 +152,35 @@ def _others(incidents: Sequence[Incident], primary: int, paint: _Paint, width: i
         yield ""
         yield paint("cyan", "Another failure") + f"  {incident.causes[0].id} on line {incident.span[0]}"
         yield from _wrapped(incident.causes[0].evidence[0].text[:LONGEST], width, "  ")
+
+
+def _changed(changed: Changed, paint: _Paint, width: int) -> Iterator[str]:
+    yield ""
+    yield paint("cyan", CHANGED)
+    yield from _wrapped(changed.sentence, width, "  ")
+    for kind, name, before, after in changed.differences[:8]:
+        yield from _wrapped(f"· {kind} {name}: {before or 'absent'} → {after or 'absent'}", width, "    ")
+    if len(changed.differences) > 8:
+        yield paint("dim", f"    and {len(changed.differences) - 8} more differences (--format json lists them)")
+    for line, text, times in changed.new_lines[:5]:
+        often = f"  ({times} times)" if times > 1 else ""
+        yield f"  {paint('dim', f'new {line:>6} │')} {_cut(text, width - 16)}{often}"
+    if len(changed.new_lines) > 5:
+        yield paint("dim", f"  and {len(changed.new_lines) - 5} more lines that the good build never printed")
+
+
+def _similar(incident: Incident, paint: _Paint, width: int) -> Iterator[str]:
+    if incident.seen is None:
+        yield paint("dim", "  the archive was not asked")
+        return
+    yield from _wrapped(seen_words(incident.seen), width, "  ")
+    if incident.seen.note:
+        yield from _wrapped(f"note: {incident.seen.note}", width, "  ")
+    for near in incident.similar:
+        fix = f", cured by {near.fix}" if near.fix else ""
+        yield f"  {near.id}  {paint('bold', near.cause)}, {near.state}{fix}"
+        yield from _wrapped(near.why, width, "      ", paint)
+    yield paint("dim", f"  filed as {incident.id} in group {incident.seen.group}")
 
 
 def _wrapped(text: str, width: int, indent: str, paint: _Paint | None = None) -> Iterator[str]:

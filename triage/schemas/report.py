@@ -36,6 +36,33 @@ _SIGNATURE = {
     **_object({"version": _TEXT, "hash": _TEXT, "template": _TEXT, "kept": {"type": "object"}}),
     "type": ["object", "null"],
 }
+_SIMILAR = _object(
+    {
+        "id": _TEXT,
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "cause": _TEXT,
+        "state": _TEXT,
+        "fix": _MAYBE,
+        "why": _TEXT,
+    }
+)
+_COUNT = {"type": "integer", "minimum": 0}
+_SEEN = {
+    **_object(
+        {
+            "group": _TEXT,
+            "state": _TEXT,
+            "count": _COUNT,
+            "first": _TEXT,
+            "last": _TEXT,
+            "builds": _COUNT,
+            "of": _COUNT,
+        },
+        owner=_MAYBE,
+        note=_MAYBE,
+    ),
+    "type": ["object", "null"],
+}
 _INCIDENT = _object(
     {
         "id": _MAYBE,
@@ -52,10 +79,24 @@ _INCIDENT = _object(
         "consequence_of": {"type": ["integer", "null"], "minimum": 0},
         "causes": {"type": "array", "items": _CAUSE},
         "ruled_out": {"type": "array", "items": _object({"id": _TEXT, "why": _TEXT})},
-        "similar": {"type": "array"},
+        "similar": {"type": "array", "items": _SIMILAR},
     },
+    seen=_SEEN,
     consequences={"type": "array", "items": _LINE},
     needed=_MAYBE,
+)
+
+_CHANGED = _object(
+    {
+        "sentence": _TEXT,
+        "baseline": _TEXT,
+        "worked": _TEXT,
+        "new_lines": {"type": "array", "items": _object({"line": _LINE, "text": _TEXT, "times": _COUNT})},
+        "differences": {
+            "type": "array",
+            "items": _object({"kind": _TEXT, "name": _TEXT, "before": _MAYBE, "after": _MAYBE}),
+        },
+    }
 )
 
 SCHEMA: dict[str, Any] = {
@@ -71,6 +112,7 @@ SCHEMA: dict[str, Any] = {
             "incidents": {"type": "array", "items": _INCIDENT},
             "environment": {"type": "object"},
             "cut": {"type": ["object", "null"]},
-        }
+        },
+        changed=_CHANGED,
     ),
 }

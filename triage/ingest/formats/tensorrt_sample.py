@@ -5,7 +5,7 @@ from __future__ import annotations
 from triage.ingest.formats._levels import COMMON
 
 TOOL = "tensorrt"
-LINE = r"""\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<sev>[FEWIV])\] """
+LINE = r"""\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<sev>[FEWIV])\] (?:\[TRT\] )?"""
 LEVELS = COMMON
 FACTS: tuple[str, ...] = (
     r"""&&&& (?:RUNNING|PASSED|FAILED) (?P<program>[\w.]+) \[TensorRT v(?P<tensorrt_token>\d{4,6})\]""",

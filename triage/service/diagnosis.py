@@ -1,15 +1,16 @@
-"""The use cases that every face calls. The only place that joins the worlds below."""
+"""Diagnosing: text, logs, and everything that a command line names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from triage.errors import InputError
+from triage.ingest.keep import Keeper
 from triage.ingest.text import plain
 from triage.inputs import Log, open_logs
 from triage.library import Library, load_library
-from triage.records import Diagnosis, Report
+from triage.records import Diagnosis, KeptLog, Report
 
 if TYPE_CHECKING:
     from triage.rulebook.read import RuleSource
@@ -33,7 +34,7 @@ def diagnose(log: bytes | str, *, name: str = "<log>", library: Library | None =
     return Report(plain(name), _diagnose_chunks([data] if data else [], library or load_library()))
 
 
-def _diagnose_chunks(chunks: Iterable[bytes], library: Library) -> Diagnosis:
+def _diagnose_chunks(chunks: Iterable[bytes], library: Library, keeper: Keeper | None = None) -> Diagnosis:
     from triage.ingest.decode import detect_encoding, to_utf8
     from triage.pipeline import diagnose_chunks
 
@@ -43,6 +44,8 @@ def _diagnose_chunks(chunks: Iterable[bytes], library: Library) -> Diagnosis:
     whole = _again(head, iterator)
     if encoding.name != "utf-8":
         whole = to_utf8(whole, encoding)
+    if keeper:
+        whole = keeper.watch(whole)
     return diagnose_chunks(whole, library, encoding.name)
 
 
@@ -52,14 +55,23 @@ def _again(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def diagnose_log(log: Log, library: Library) -> Report:
-    """Diagnoses one opened log."""
-    return Report(plain(log.name), _diagnose_chunks(log.chunks, library))
+class Diagnosed(NamedTuple):
+    """A report, and what was kept of its log for the archive."""
+
+    report: Report
+    log: KeptLog
+
+
+def diagnose_log(log: Log, library: Library) -> Diagnosed:
+    """Diagnoses one opened log and keeps of it what the archive may want."""
+    keeper = Keeper()
+    diagnosis = _diagnose_chunks(log.chunks, library, keeper)
+    return Diagnosed(Report(plain(log.name), diagnosis), keeper.kept())
 
 
 def diagnose_inputs(
     names: Sequence[str], library: Library, watch: Callable[[str, int], None] | None = None
-) -> Iterator[Report | InputError]:
+) -> Iterator[Diagnosed | InputError]:
     """Diagnoses everything that the arguments name; a bad input gives its error and the rest goes on.
 
     ``watch`` is told the name of a log and how many bytes of it were read so far.

@@ -1,0 +1,68 @@
+"""Where and with what a build ran, and what differs between two builds.
+
+``fingerprint`` describes the machine, ``parameters`` the command, ``origin`` where the
+run belongs; ``difference`` and ``parameter_difference`` compare, ``sentence`` says it.
+The first three ask the outside world, each question with a time limit; what is not
+there is None or empty, never an error. Names are loaded when they are first used.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from triage.environment.changes import Changes, sentence
+    from triage.environment.ci import attempt, origin
+    from triage.environment.commands import parameters
+    from triage.environment.compare import Change, difference, parameter_difference
+    from triage.environment.probe import fingerprint
+    from triage.environment.records import (
+        Container,
+        Environment,
+        Gpu,
+        ModelFile,
+        Parameters,
+        Revision,
+        digest,
+        environment_from,
+        parameters_from,
+        plain,
+        to_json,
+    )
+
+__all__ = [
+    "Change",
+    "Changes",
+    "Container",
+    "Environment",
+    "Gpu",
+    "ModelFile",
+    "Parameters",
+    "Revision",
+    "attempt",
+    "difference",
+    "digest",
+    "environment_from",
+    "fingerprint",
+    "origin",
+    "parameter_difference",
+    "parameters",
+    "parameters_from",
+    "plain",
+    "sentence",
+    "to_json",
+]
+_HOMES = {
+    "changes": ("Changes", "sentence"),
+    "ci": ("attempt", "origin"),
+    "commands": ("parameters",),
+    "compare": ("Change", "difference", "parameter_difference"),
+    "probe": ("fingerprint",),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'triage.environment' has no attribute {name!r}")
+    from importlib import import_module
+
+    home = next((home for home, names in _HOMES.items() if name in names), "records")
+    return getattr(import_module(f"triage.environment.{home}"), name)
