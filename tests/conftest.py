@@ -95,7 +95,7 @@ def postgres_server():
     from triage.archive.session import Archive, parse_url
 
     folder = tempfile.mkdtemp(prefix="triage-pg-")
-    os.chmod(folder, 0o755)  # the server of a root user runs under another name
+    os.chmod(folder, 0o755)  # noqa: S103 -- the server of a root user runs under another name
     server = pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
     admin = create_engine(parse_url(server.get_uri()), isolation_level="AUTOCOMMIT")
 

@@ -119,10 +119,10 @@ def test_a_search_gives_no_more_than_asked_for(built):
 
 
 DAMAGES = {
-    "removed": lambda data: None,
+    "removed": lambda _: None,
     "cut": lambda data: data[: len(data) // 2],
-    "emptied": lambda data: b"",
-    "overwritten": lambda data: random.Random(1).randbytes(len(data)),
+    "emptied": lambda _: b"",
+    "overwritten": lambda data: random.Random(1).randbytes(len(data)),  # noqa: S311 -- any bytes will do
     "flipped": lambda data: (
         bytes(byte ^ 0x5A if place % 7 == 0 else byte for place, byte in enumerate(data[:-120])) + data[-120:]
     ),

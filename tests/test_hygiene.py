@@ -11,10 +11,14 @@ from support import PACKAGE, PROFILE_MISSING, REPO, run_cli
 from triage import discovery
 from triage.errors import UnknownName
 
-HEAVY = ("sklearn", "onnx", "onnxruntime", "sqlalchemy", "textual", "fastapi", "numpy", "yaml", "torch", "tensorrt")
+HEAVY = ("sklearn", "skops", "onnx", "onnxruntime", "sqlalchemy", "alembic", "rapidfuzz", "tantivy", "textual",
+         "fastapi", "numpy", "yaml", "torch", "tensorrt")  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = {
     "triage.cli": "cli",
+    "triage.cli.archive": "cli/archive",
+    "triage.cli.db": "cli/db",
+    "triage.cli.rules": "cli/rules",
     "triage.reports": "reports",
     "triage.schemas": "schemas",
     "triage.ingest.formats": "ingest/formats",
@@ -26,19 +30,33 @@ def name_of(path):
     return path.relative_to(PACKAGE).as_posix()
 
 
+LOADED = """
+import io, os, sys
+class Stream(io.TextIOWrapper):
+    def write(self, text):
+        if not seen:
+            seen.append([name for name in sys.argv[1].split() if name in sys.modules])
+        return super().write(text)
+seen = []
+sys.stdout = Stream(sys.stdout.buffer)
+from triage.cli import main
+code = main(sys.argv[2:])
+sys.stdout.flush()
+print(seen[0], "sqlalchemy" in sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("archived", [True, False])
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_diagnosing_imports_nothing_heavy(tmp_path, form):
+def test_the_verdict_is_out_before_anything_heavy_is_loaded(tmp_path, form, archived):
     log = tmp_path / "build.log"
     log.write_text(PROFILE_MISSING, encoding="utf-8")
-    code = (
-        "import sys; from triage.cli import main; code = main(sys.argv[2:]);"
-        "print([name for name in sys.argv[1].split() if name in sys.modules], file=sys.stderr); sys.exit(code)"
-    )
+    options = ["diagnose", "--format", form, *([] if archived else ["--no-archive"]), str(log)]
     done = subprocess.run(
-        [sys.executable, "-c", code, " ".join(HEAVY), "diagnose", "--format", form, str(log)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "[]\n")
+        [sys.executable, "-c", LOADED, " ".join(HEAVY), *options], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, f"[] {archived}\n")
     assert "profile-missing" in done.stdout
 
 
@@ -93,16 +111,22 @@ def test_the_median_file_is_short():
 @pytest.mark.parametrize("package", FOLDERS)
 def test_ids_are_the_stems_of_the_folder(package):
     names = discovery.names(package)
-    stems = {path.stem for path in (PACKAGE / FOLDERS[package]).glob("*.py") if not path.stem.startswith("_")}
+    folder = PACKAGE / FOLDERS[package]
+    stems = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    stems |= {path.parent.name for path in folder.glob("*/__init__.py") if not path.parent.name.startswith("_")}
     assert {name.replace("-", "_") for name in names} == stems
     assert len(names) == len(set(names))
     for name in names:
         assert discovery.load(package, name).__name__ == f"{package}.{name.replace('-', '_')}"
 
 
+COMMAND = ("EXAMPLE", "add_arguments", "run")
 NEEDED = {
-    "triage.cli": ("EXAMPLE", "add_arguments", "run"),
-    "triage.reports": ("MEDIA_TYPE", "render"),
+    "triage.cli": COMMAND,
+    "triage.cli.archive": COMMAND,
+    "triage.cli.db": COMMAND,
+    "triage.cli.rules": COMMAND,
+    "triage.reports": ("MEDIA_TYPE", "render", "settled"),
     "triage.schemas": ("SCHEMA",),
     "triage.ingest.formats": ("TOOL", "LINE", "LEVELS", "FACTS", "SAMPLES", "OTHERS"),
     "triage.diagnose.predicates": ("refusal",),
@@ -113,6 +137,10 @@ NEEDED = {
 def test_a_module_has_what_its_kind_must_have(package):
     for name in discovery.names(package):
         module = discovery.load(package, name)
+        if hasattr(module, "__path__"):  # a folder of commands explains itself
+            assert module.__doc__
+            assert module.EXAMPLE
+            continue
         assert [part for part in NEEDED[package] if not hasattr(module, part)] == [], name
 
 

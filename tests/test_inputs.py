@@ -45,7 +45,7 @@ COMPRESS = {
 def answers(library, *paths):
     """(source, cause) of every report; an error stands as itself."""
     results = diagnose_inputs([str(path) for path in paths], library)
-    return [r if isinstance(r, InputError) else (r.source, first_cause(r)) for r in results]
+    return [r if isinstance(r, InputError) else (r.report.source, first_cause(r.report)) for r in results]
 
 
 def zip_of(path, members):

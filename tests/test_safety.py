@@ -212,8 +212,8 @@ from triage.service import diagnose, diagnose_inputs
 library = load_library()
 diagnose("x")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-(report,) = diagnose_inputs([sys.argv[1]], library)
-print(report.diagnosis.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 - before)
+(found,) = diagnose_inputs([sys.argv[1]], library)
+print(found.report.diagnosis.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 - before)
 """
 
 

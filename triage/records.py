@@ -73,7 +73,7 @@ class Seen(NamedTuple):
 
     group: str
     state: str
-    count: int
+    times: int
     first: str
     last: str
     builds: int

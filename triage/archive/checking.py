@@ -7,6 +7,7 @@ that are there, and more where old ones were pruned.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -61,6 +62,8 @@ def check(archive: Archive, *, full: bool = False, say: Callable[[str], None] = 
         UsageError, SchemaFault: there is no archive, or its tables do not fit this program; the file is sound.
         ArchiveFault: the database cannot be reached.
     """
+    if archive.path and not os.path.exists(archive.path):
+        upkeep.ours(archive)
     findings: list[Finding] = []
     done: list[str] = []
     ours, left_out = _checks_for(archive, full=full)

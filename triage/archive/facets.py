@@ -27,10 +27,10 @@ _PAIR = 100_000
 
 
 class Facet(NamedTuple):
-    """Counts of one key, most frequent first; "none" stands for what is empty. ``others`` were left out."""
+    """Counts of one key, most frequent first; None stands for what is empty. ``others`` were left out."""
 
     key: str
-    counts: tuple[tuple[str, int], ...]
+    counts: tuple[tuple[str | None, int], ...]
     others: int = 0
 
 
@@ -84,11 +84,9 @@ def _by(column: Any, key: str) -> Select[Any]:
 
 def _facet(key: str, counts: Sequence[tuple[str | None, int]], top: int) -> Facet:
     named = [(_name(key, value), times) for value, times in counts]
-    ranked = sorted(named, key=lambda item: (-item[1], item[0]))
+    ranked = sorted(named, key=lambda item: (-item[1], item[0] or ""))
     return Facet(key, tuple(ranked[:top]), sum(times for _, times in ranked[top:]))
 
 
-def _name(key: str, value: str | None) -> str:
-    if value is None:
-        return "none"
-    return value if key != "version" else "{}.{}".format(*divmod(int(value), _PAIR))
+def _name(key: str, value: str | None) -> str | None:
+    return value if value is None or key != "version" else "{}.{}".format(*divmod(int(value), _PAIR))

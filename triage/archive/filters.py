@@ -80,6 +80,8 @@ def parse(text: str, now: datetime | None = None) -> Filter:
         UnknownName: a key, state or verdict that does not exist; proposes one.
         UsageError: a quote, number, version or time that cannot be read; says which term and what to write.
     """
+    if "\0" in text or not _is_text(text):
+        raise UsageError(f"the filter {ascii(text)[:60]} holds a sign that no text has (NUL, or half of a letter).")
     found: dict[tuple[str, bool, int], Term] = {}
     for raw, signs in _tokens(text):
         term = _term(raw, signs, now)
@@ -107,6 +109,14 @@ def written(chosen: Filter) -> str:
 def with_term(chosen: Filter, key: str, value: str) -> Filter:
     """The filter with one more term, as a face adds when a count is picked."""
     return parse(f"{written(chosen)} {key}:{_quoted(value) if value != 'none' else value}")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _requoted(argument: str) -> str:

@@ -149,8 +149,16 @@ def hits_of(connection: Connection, numbers: Sequence[int]) -> tuple[Hit, ...]:
     return tuple(found[number] for number in numbers if number in found)
 
 
-def _numbers(connection: Connection, plan: Reach, order: str, after: cursors.Position | None, limit: int) -> list[int]:
-    """Row numbers of a page, however far back they are."""
+def _numbers(
+    connection: Connection,
+    where: Sequence[ColumnElement[bool]],
+    order: str,
+    after: cursors.Position | None,
+    limit: int,
+    *,
+    sort: bool,
+) -> list[int]:
+    """Row numbers of a page, however far back they are; ``sort`` keeps the database from reading in order."""
     column, newest_first = ORDERS[order]
     at = type_coerce(Incident.at, BigInteger) + 0 if sort else Incident.at
     place = (at.desc(), Incident.id.desc()) if newest_first else (at, Incident.id)

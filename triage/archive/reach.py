@@ -19,7 +19,6 @@ from sqlalchemy.sql.operators import custom_op
 from triage.archive.conditions import FEW, Condition
 from triage.archive.tables import Incident
 
-
 MANY = 300_000  # rows of an index that are still read sooner than a million in a row
 
 
@@ -91,7 +90,7 @@ def _rows(connection: Connection, one: Condition, most: int) -> int:
 
 def _boundary(connection: Connection, found: Sequence[ColumnElement[bool]]) -> datetime | None:
     """Time of the FEW-th newest row; None where there are not so many."""
-    query = select(Incident.at).where(*found).order_by(Incident.at.desc(), Incident.id.desc()).offset(FEW).limit(1)
+    query = select(Incident.at).where(*found).order_by(Incident.at.desc()).offset(FEW).limit(1)
     return connection.execute(query).scalar()
 
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from triage.archive.filing import (
-    NewIncident,
-    clip,
-    find_groups,
-    group_for,
-    incident_columns,
-    insert_new,
-    uid,
-)
+from triage.archive.filing import find_groups, group_for, insert_new
 from triage.archive.history import note, now
 from triage.archive.merging import recount
+from triage.archive.rows import NewIncident, clip, incident_columns, packed_body, uid
 from triage.archive.tables import Build, Detail, Group, GroupSignature, Incident, Log, Reanalysis
-from triage.archive.vault import compress, decompress
+from triage.archive.vault import decompress
 from triage.archive.words import words
 
 HELD = "no-failure"
@@ -161,7 +153,7 @@ def _add(connection: Connection, move: Move, edition: str) -> int:
     insert_new(connection, Incident, [row])
     number = connection.execute(select(Incident.id).where(Incident.uid == name)).scalar_one()
     text = words(" ".join(line.text for line in item.failure.causes[0].evidence))
-    insert_new(connection, Detail, [{"incident_id": number, "body": _packed(item), "words": text}])
+    insert_new(connection, Detail, [{"incident_id": number, "body": packed_body(item.body), "words": text}])
     _say(connection, number, group, None, (row["cause"], row["verdict"], row["rule"]), edition)
     return group
 
@@ -174,7 +166,9 @@ def _change(connection: Connection, move: Move, stored: Stored, edition: str) ->
         # what the log does not say (a model named by a person) stays as it was filed
         columns = {name: value for name, value in incident_columns(move.now).items() if value is not None}
         group = _group_of(connection, stored, move.now, columns)
-        connection.execute(update(Detail).where(Detail.incident_id == stored.id).values(body=_packed(move.now)))
+        connection.execute(
+            update(Detail).where(Detail.incident_id == stored.id).values(body=packed_body(move.now.body))
+        )
     connection.execute(
         update(Incident).where(Incident.id == stored.id).values(**columns, group_id=group, rules_version=edition)
     )
@@ -221,10 +215,6 @@ def _say(connection: Connection, incident: int, group: int, before: Any, after: 
         "rules_version": edition,
     }
     note(connection, "verdict", data, group_id=group, incident_id=incident, who="triage")
-
-
-def _packed(item: NewIncident) -> bytes:
-    return compress(json.dumps(item.body, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def advance(connection: Connection, run: Progress, edition: str, builds: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, select, type_coerce
@@ -166,7 +167,7 @@ def statistics_of(
         repair=_repair(connection, None if where is None else counts.groups),
         weeks=weeks,
         tables=tuple(tables[name] for name in dict.fromkeys(by)),
-        top=_frequent(connection, counts.groups.most_common(top)),
+        top=_frequent(connection, nsmallest(top, counts.groups.items(), key=lambda pair: (-pair[1], pair[0]))),
     )
 
 

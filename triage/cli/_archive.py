@@ -51,7 +51,8 @@ def chosen_incidents(archive: Archive, arguments: list[str]) -> Any:
     """A command's filter as a condition on incidents; None where it names none."""
     if not arguments:
         return None
+    from triage.archive.conditions import condition
     from triage.archive.filters import parse_arguments
-    from triage.archive.finding import condition
 
-    return condition(archive, parse_arguments(arguments))
+    with archive.read() as connection:
+        return condition(connection, parse_arguments(arguments))

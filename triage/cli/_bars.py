@@ -32,10 +32,10 @@ def can_draw_blocks() -> bool:
 def table(title: str, lines: Sequence[Line], width: int, *, blocks: bool) -> Iterator[str]:
     """A titled table, one line a row, never wider than ``width`` columns where that is 40 or more."""
     yield title
-    columns = [max(_cells(line.cells[at]) for line in lines) for at in range(len(lines[0].cells))] if lines else []
+    columns = [max(cells(line.cells[at]) for line in lines) for at in range(len(lines[0].cells))] if lines else []
     figures = sum(columns) + 2 * len(columns)
     room = max(width - _INDENT - figures - 2 - _SHORTEST, 6)
-    label = min(max((_cells(line.label) for line in lines), default=0), room, _LONGEST)
+    label = min(max((cells(line.label) for line in lines), default=0), room, _LONGEST)
     bar_room = min(width - _INDENT - label - figures - 2, _LONGEST)
     for line in lines:
         shown = "".join(f"  {cell:>{column}}" for cell, column in zip(line.cells, columns, strict=True))
@@ -56,18 +56,18 @@ def bar(part: float, room: int, *, blocks: bool) -> str:
 
 def fitted(text: str, room: int, *, blocks: bool = True) -> str:
     """Text in exactly ``room`` columns: cut with a sign that says so, or filled with blanks."""
-    if _cells(text) > room:
+    if cells(text) > room:
         more = "…" if blocks else "..."
         kept = ""
         for sign in text:
-            if _cells(kept) + _cells(sign) > room - len(more):
+            if cells(kept) + cells(sign) > room - len(more):
                 break
             kept += sign
         text = kept + more
-    return text + " " * (room - _cells(text))
+    return text + " " * (room - cells(text))
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """Columns that a text takes: signs of East Asian scripts take two."""
     return len(text) if text.isascii() else sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 

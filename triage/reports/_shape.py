@@ -78,9 +78,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
 def seen_words(seen: Seen) -> str:
     """How well this failure is known, in a sentence."""
     owner = f", owner {seen.owner}" if seen.owner else ""
-    if seen.count <= 1:
+    if seen.times <= 1:
         return f"This failure is new here{owner}."
     return (
-        f"Seen {seen.count:,} times since {seen.first[:10]}, in {seen.builds:,} of {seen.of:,} builds;"
+        f"Seen {seen.times:,} times since {seen.first[:10]}, in {seen.builds:,} of {seen.of:,} builds;"
         f" state {seen.state}{owner}."
     )

@@ -52,7 +52,7 @@ _SEEN = {
         {
             "group": _TEXT,
             "state": _TEXT,
-            "count": _COUNT,
+            "times": _COUNT,
             "first": _TEXT,
             "last": _TEXT,
             "builds": _COUNT,

@@ -108,7 +108,7 @@ def _seen(connection: Any, group: int) -> Seen:
     return Seen(
         group=row.uid,
         state=row.state,
-        count=row.times,
+        times=row.times,
         first=row.first_seen.isoformat(timespec="seconds"),
         last=row.last_seen.isoformat(timespec="seconds"),
         builds=builds,

@@ -54,14 +54,24 @@ def _drawn(arguments: Namespace, found: Found, said: dict[int, Told]) -> str:
         names = [name for name in Hit._fields if name != "number"] + (["text"] if said else [])
         return listing.as_csv(names, rows)
     if arguments.format == "json":
-        facets = {facet.key: {"counts": dict(facet.counts), "others": facet.others} for facet in found.facets}
-        return listing.as_json("incidents", rows, found, **({"facets": facets} if facets else {}))
+        return listing.as_json("incidents", rows, found, **({"facets": _facets(found)} if found.facets else {}))
     drawn = listing.footing(found, len(found.hits), "incident")
     if found.facets and found.hits:
         drawn += "\n" + listing.facet_lines(found.facets, found.total)
     if not found.hits:
         return drawn
     return listing.table(arguments, _COLUMNS, found.hits, lambda hit: _below(said.get(hit.number))) + "\n" + drawn
+
+
+def _facets(found: Found) -> dict[str, Any]:
+    """Counts by key; a null value stands for what is empty."""
+    return {
+        facet.key: {
+            "counts": [{"value": value and plain(value), "count": times} for value, times in facet.counts],
+            "others": facet.others,
+        }
+        for facet in found.facets
+    }
 
 
 def _text(said: Told) -> dict[str, Any]:

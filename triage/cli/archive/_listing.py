@@ -204,7 +204,7 @@ def facet_lines(facets: Sequence[Facet], total: Total) -> str:
     )
     lines = [f"Counts {over}"]
     for facet in facets:
-        counts = " · ".join(f"{plain(value)} {times:,}" for value, times in facet.counts)
+        counts = " · ".join(f"{'none' if value is None else plain(value)} {times:,}" for value, times in facet.counts)
         lines.append(cut(f"  {facet.key:<10} {counts}{f' · others {facet.others:,}' if facet.others else ''}", width()))
     return "\n".join(lines) + "\n"
 

@@ -122,6 +122,6 @@ def _words(arguments: Namespace, taken: Taken, rules: list[str], written: list[s
     if len(taken.conflicts) > _SHOWN:
         yield f"  and {len(taken.conflicts) - _SHOWN:,} more that differ; --format json lists all"
     if rules and not arguments.rules_to:
-        yield f"  {len(rules)} rules came along and were not installed. To have them: --rules-to FOLDER"
+        yield f"  rules that came along and were not installed: {len(rules)}. To have them: --rules-to FOLDER"
     for path in written:
         yield f"  rule {path}"

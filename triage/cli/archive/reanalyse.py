@@ -29,17 +29,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints each move as it is found; a killed run goes on where it was."""
-    from triage.archive.filters import parse
-    from triage.archive.finding import condition
-    from triage.cli._archive import opened
+    from triage.archive.filters import parse_arguments, written
+    from triage.cli._archive import chosen_incidents, opened
     from triage.service.reanalysing import reanalyse
 
-    chosen = parse(" ".join(arguments.filter))
+    words = written(parse_arguments(arguments.filter))
     moved: list[Moved] = []
     done = 0
     with opened() as archive:
-        where = condition(chosen, archive) if arguments.filter else None
-        states = reanalyse(archive, str(chosen), where, dry_run=arguments.dry_run, jobs=arguments.jobs)
+        where = chosen_incidents(archive, arguments.filter)
+        states = reanalyse(archive, words, where, dry_run=arguments.dry_run, jobs=arguments.jobs)
         for number, state in enumerate(states):
             if state.resumed and not number:
                 _say(arguments, "going on where the last run was stopped")

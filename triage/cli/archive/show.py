@@ -49,9 +49,10 @@ def _page(page: dict[str, Any]) -> Iterator[str]:
     cause = group["confirmed_cause"] or group["cause"]
     how = "confirmed" if group["confirmed_cause"] else group["verdict"]
     yield f"{page['id']}  {how.upper()}  {cause}"
+    times = f"{group['count']:,} incident{'s' if group['count'] != 1 else ''}"
     builds = f"{group['builds']:,} of {group['of']:,} builds"
     days = f"{_day(group['first_seen'])} to {_day(group['last_seen'])}"
-    yield f"  group {group['id']}, {group['state']}, {group['count']:,} incident{'s' if group['count'] != 1 else ''} in {builds}, {days}"
+    yield f"  group {group['id']}, {group['state']}, {times} in {builds}, {days}"
     if group["merged_into"]:
         yield f"  merged into {group['merged_into']}"
     if group["owner"]:
