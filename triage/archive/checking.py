@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
+from itertools import islice
 from typing import Any, NamedTuple
 
 import zstandard
@@ -24,6 +25,7 @@ from triage.errors import ArchiveFault, SchemaFault
 
 SAMPLE = 200
 EXAMPLES = 5
+_MOST = 1000  # rows of one fault that are counted
 _NEXT = text(
     "SELECT coalesce(last_value + 1, start_value) FROM pg_sequences"
     " WHERE CAST(format('%I.%I', schemaname, sequencename) AS regclass) = CAST(:name AS regclass)"
@@ -173,11 +175,16 @@ def _postgres_numbers(connection: Connection, full: bool) -> Iterator[str]:
 
 def _some(connection: Connection, what: str, query: Select[Any]) -> Iterator[str]:
     """One finding for all rows of a query; its first column names them."""
-    names = [str(row[0]) for row in connection.execute(query.limit(1000))]
-    if names:
-        number = f"{len(names):,}" if len(names) < 1000 else "1,000 or more"
-        more = ", …" if len(names) > EXAMPLES else ""
-        yield f"{number} {what}: {', '.join(names[:EXAMPLES])}{more}"
+    return _told(what, (str(row[0]) for row in connection.execute(query.limit(_MOST))))
+
+
+def _told(what: str, names: Iterable[str]) -> Iterator[str]:
+    """One finding for all that have one fault, with some names; none where there is no name."""
+    found = list(islice(names, _MOST))
+    if found:
+        number = f"{len(found):,}" if len(found) < _MOST else f"{_MOST:,} or more"
+        more = ", …" if len(found) > EXAMPLES else ""
+        yield f"{number} {what}: {', '.join(found[:EXAMPLES])}{more}"
 
 
 def _incidents(connection: Connection, full: bool) -> Iterator[str]:
@@ -243,22 +250,26 @@ def _sampled(connection: Connection, query: Any, key: Any, full: bool) -> Iterab
 
 
 def _logs(connection: Connection, full: bool) -> Iterator[str]:
-    for digest, stored, body in _sampled(connection, select(Log.digest, Log.stored, Log.body), Log.digest, full):
-        try:
-            content = decompress(body)
-        except zstandard.ZstdError as fault:
-            yield f"log {digest[:16]} cannot be unpacked: {fault}"
-            continue
-        if sha256(content).hexdigest() != digest or len(content) != stored:
-            yield f"log {digest[:16]} is not what was stored"
+    rows = _sampled(connection, select(Log.digest, Log.stored, Log.body), Log.digest, full)
+    return _told("stored logs are not what was stored", (row[0][:16] for row in rows if not _is_log(*row)))
+
+
+def _is_log(digest: str, stored: int, body: bytes) -> bool:
+    try:
+        content = decompress(body)
+    except zstandard.ZstdError:
+        return False
+    return sha256(content).hexdigest() == digest and len(content) == stored
 
 
 def _details(connection: Connection, full: bool) -> Iterator[str]:
     query = select(Incident.uid, Detail.body).join(Detail, Detail.incident_id == Incident.id)
-    for uid, body in _sampled(connection, query, Incident.id, full):
-        try:
-            whole = isinstance(json.loads(decompress(body)), dict)
-        except (zstandard.ZstdError, ValueError):
-            whole = False
-        if not whole:
-            yield f"the details of {uid} cannot be read"
+    rows = _sampled(connection, query, Incident.id, full)
+    return _told("incidents whose details cannot be read", (row[0] for row in rows if not _is_report(row[1])))
+
+
+def _is_report(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(decompress(body)), dict)
+    except (zstandard.ZstdError, ValueError):
+        return False

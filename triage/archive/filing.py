@@ -19,17 +19,11 @@ from triage.archive.history import note
 from triage.archive.rows import (
     NewBuild,
     NewIncident,
-    build_key,
-    build_row,
-    cause_of,
+    Prepared,
+    PreparedIncident,
     environment_digest,
-    group_row,
     group_uid,
-    incident_row,
-    packed_body,
-    plain_data,
-    search_words,
-    signature_of,
+    prepare,
     uid,
 )
 from triage.archive.tables import (
@@ -45,8 +39,8 @@ from triage.archive.tables import (
 )
 
 __all__ = [
-    "Filed", "Home", "NewBuild", "NewIncident", "build_key", "environment_digest", "file_builds", "find_groups",
-    "group_for", "group_uid", "insert_new", "uid",
+    "Filed", "Home", "NewBuild", "NewIncident", "environment_digest", "file_builds", "file_prepared", "find_groups",
+    "group_for", "group_uid", "insert_new", "prepare", "uid",
 ]  # fmt: skip
 
 AT_ONCE = 200
@@ -80,16 +74,18 @@ class _Seen(NamedTuple):
 
 def file_builds(connection: Connection, builds: Sequence[NewBuild]) -> list[Filed]:
     """Files runs with their incidents, inside the caller's transaction."""
-    keys = [build_key(build) for build in builds]
+    return file_prepared(connection, prepare(builds))
+
+
+def file_prepared(connection: Connection, builds: Sequence[Prepared]) -> list[Filed]:
+    """The same, of what was prepared before the transaction, so that others wait less."""
     fresh: set[str] = set()
     for start in range(0, len(builds), AT_ONCE):
-        part = dict(zip(keys[start : start + AT_ONCE], builds[start : start + AT_ONCE], strict=True))
-        fresh |= _file(connection, part)
+        fresh |= _file(connection, {build.key: build for build in builds[start : start + AT_ONCE]})
     filed = []
-    for key, build in zip(keys, builds, strict=True):
-        names = tuple(uid("i", key, position) for position in range(len(build.incidents)))
-        filed.append(Filed(key, names, key in fresh))
-        fresh.discard(key)  # the same run twice in one call is new once
+    for build in builds:
+        filed.append(Filed(build.key, tuple(item.uid for item in build.incidents), build.key in fresh))
+        fresh.discard(build.key)  # the same run twice in one call is new once
     return filed
 
 
@@ -116,51 +112,42 @@ def _insert(table: type[Base], dialect: str, returning: str | None = None) -> An
     return statement if returning is None else statement.returning(columns[returning], columns["id"])
 
 
-def _file(connection: Connection, builds: Mapping[str, NewBuild]) -> set[str]:
+def _file(connection: Connection, builds: Mapping[str, Prepared]) -> set[str]:
     """One batch; gives the keys that were not there before."""
-    logs = {build.log.digest: build.log for build in builds.values() if build.log}
-    insert_new(connection, Log, (logs[digest]._asdict() for digest in sorted(logs)))
-    environments = {
-        environment_digest(build.environment): build.environment for build in builds.values() if build.environment
-    }
-    insert_new(
-        connection, Environment, ({"digest": d, "data": plain_data(environments[d])} for d in sorted(environments))
-    )
-    rows = [build_row(key, builds[key]) for key in sorted(builds)]
-    numbers = _returned(connection, Build, "key", rows)
-    new = {key: builds[key] for key in builds if key in numbers}
-    if any(build.incidents for build in new.values()):
+    for table, rows in ((Log, "log"), (Environment, "environment")):
+        once = {row["digest"]: row for row in (getattr(build, rows) for build in builds.values()) if row}
+        insert_new(connection, table, (once[digest] for digest in sorted(once)))
+    numbers = _returned(connection, Build, "key", [builds[key].row for key in sorted(builds)])
+    new = [builds[key] for key in builds if key in numbers]
+    if any(build.incidents for build in new):
         _file_incidents(connection, new, numbers)
     return set(numbers)
 
 
-def _file_incidents(connection: Connection, builds: Mapping[str, NewBuild], numbers: Mapping[str, int]) -> None:
-    groups = _groups(connection, builds.values())
-    rows, bodies, texts = [], {}, {}
+def _file_incidents(connection: Connection, builds: Sequence[Prepared], numbers: Mapping[str, int]) -> None:
+    items = [(build, item) for build in builds for item in build.incidents]
+    groups = _groups(connection, [item for _, item in items])
     seen: dict[int, _Seen] = {}
-    for key, build in builds.items():
-        for position, item in enumerate(build.incidents):
-            name = uid("i", key, position)
-            group = groups[signature_of(item.failure)].id
-            rows.append(incident_row(name, position, item, build, numbers[key], group))
-            bodies[name] = packed_body(item.body)
-            texts[name] = search_words(item, build)
-            seen[group] = _Seen.more(seen.get(group), build.at, cause_of(item.failure))
+    rows, details = [], {}
+    for build, item in items:
+        group = groups[item.signature].id
+        rows.append({**item.row, "build_id": numbers[build.key], "group_id": group})
+        details[item.uid] = item.detail
+        seen[group] = _Seen.more(seen.get(group), item.row["at"], (item.row["cause"], item.row["verdict"]))
     made = _returned(connection, Incident, "uid", rows)
-    insert_new(connection, Detail, ({"incident_id": made[n], "body": bodies[n], "words": texts[n]} for n in made))
+    insert_new(connection, Detail, ({**details[name], "incident_id": number} for name, number in made.items()))
     _touch_groups(connection, seen, groups)
 
 
-def _groups(connection: Connection, builds: Iterable[NewBuild]) -> dict[tuple[str, str], Home]:
+def _groups(connection: Connection, items: Sequence[PreparedIncident]) -> dict[tuple[str, str], Home]:
     """Group of every signature; makes those that are missing."""
-    firsts: dict[tuple[str, str], tuple[NewBuild, NewIncident]] = {}
-    for build in builds:
-        for item in build.incidents:
-            firsts.setdefault(signature_of(item.failure), (build, item))
+    firsts: dict[tuple[str, str], PreparedIncident] = {}
+    for item in items:
+        firsts.setdefault(item.signature, item)
     found = find_groups(connection, firsts)
     missing = sorted(set(firsts) - set(found))
     if missing:
-        insert_new(connection, Group, (group_row(group_uid(*key), *firsts[key]) for key in missing))
+        insert_new(connection, Group, (firsts[key].group for key in missing))
         names = {group_uid(*key): key for key in missing}
         ids = connection.execute(select(Group.uid, Group.id).where(Group.uid.in_(names))).all()
         rows = [{"version": names[u][0], "hash": names[u][1], "group_id": i, "home_id": i} for u, i in ids]
@@ -225,5 +212,5 @@ def _touch_groups(connection: Connection, seen: Mapping[int, _Seen], homes: Mapp
 
 def group_for(connection: Connection, item: NewIncident, at: datetime) -> int:
     """The group of an incident's signature; made where there is none."""
-    build = NewBuild("", at, "failed", [item], "")
-    return _groups(connection, [build])[signature_of(item.failure)].id
+    (build,) = prepare([NewBuild("", at, "failed", [item], "")])
+    return _groups(connection, build.incidents)[build.incidents[0].signature].id

@@ -48,6 +48,55 @@ class NewBuild(NamedTuple):
     prints: bytes | None = None
 
 
+class PreparedIncident(NamedTuple):
+    """An incident's rows, all but the numbers that the database gives."""
+
+    uid: str
+    signature: tuple[str, str]
+    row: Mapping[str, Any]
+    detail: Mapping[str, Any]
+    group: Mapping[str, Any]
+
+
+class Prepared(NamedTuple):
+    """A run's rows: made before a transaction begins, so that others wait less for its end."""
+
+    key: str
+    row: Mapping[str, Any]
+    log: Mapping[str, Any] | None
+    environment: Mapping[str, Any] | None
+    incidents: tuple[PreparedIncident, ...]
+
+
+def prepare(builds: Sequence[NewBuild]) -> list[Prepared]:
+    """Rows of runs."""
+    return [_prepared(build_key(build), build) for build in builds]
+
+
+def _prepared(key: str, build: NewBuild) -> Prepared:
+    environment = plain_data(build.environment) if build.environment else None
+    return Prepared(
+        key=key,
+        row=build_row(key, build),
+        log=build.log._asdict() if build.log else None,
+        environment={"digest": environment_digest(build.environment), "data": environment} if environment else None,
+        incidents=tuple(_prepared_incident(key, n, item, build) for n, item in enumerate(build.incidents)),
+    )
+
+
+def _prepared_incident(key: str, position: int, item: NewIncident, build: NewBuild) -> PreparedIncident:
+    name, signature, origin = uid("i", key, position), signature_of(item.failure), build.origin
+    columns = incident_columns(item)
+    row = {
+        **columns, "uid": name, "position": position, "at": build.at,
+        "log_digest": build.log.digest if build.log else None, "model": columns["model"] or clip(build.model),
+        "rules_version": build.rules_version, "host": clip(origin.host), "ci": clip(origin.ci),
+        "repository": clip(origin.repository), "branch": clip(origin.branch), "commit": clip(origin.commit),
+    }  # fmt: skip
+    detail = {"body": packed_body(item.body), "words": search_words(item, build)}
+    return PreparedIncident(name, signature, row, detail, group_row(group_uid(*signature), build, item))
+
+
 def uid(kind: str, *parts: object) -> str:
     """An id that people can type: ``i-`` or ``g-`` and twelve letters, from 60 bits of a hash."""
     digest = sha256("\n".join(str(part) for part in parts).encode()).digest()
@@ -132,20 +181,6 @@ def incident_columns(item: NewIncident) -> dict[str, Any]:
         "component": clip(failure.component), "model": clip(failure.model), "precision": clip(failure.precision),
         "cause": clip(cause), "verdict": verdict, "rule": clip(failure.causes[0].by if failure.causes else "none"),
         "signature_version": version, "signature_hash": digest, "line": failure.span[0],
-    }  # fmt: skip
-
-
-def incident_row(
-    name: str, position: int, item: NewIncident, build: NewBuild, build_id: int, group: int
-) -> dict[str, Any]:
-    """An incident as its row."""
-    origin = build.origin
-    columns = incident_columns(item)
-    return {
-        **columns, "uid": name, "build_id": build_id, "position": position, "group_id": group, "at": build.at,
-        "log_digest": build.log.digest if build.log else None, "model": columns["model"] or clip(build.model),
-        "rules_version": build.rules_version, "host": clip(origin.host), "ci": clip(origin.ci),
-        "repository": clip(origin.repository), "branch": clip(origin.branch), "commit": clip(origin.commit),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from triage.archive.filing import Filed, NewBuild, NewIncident, file_builds
+from triage.archive.filing import Filed, NewBuild, NewIncident, file_prepared, prepare
 from triage.archive.schema import require
 from triage.archive.session import Archive
 from triage.archive.subjects import find, group_row, share_of_builds
@@ -78,8 +78,9 @@ def new_build(report: Report, log: KeptLog, edition: str, where: Origin, run: Ru
 
 def file(archive: Archive, builds: Sequence[NewBuild]) -> list[Filed]:
     """Files builds, all or none. Raises ArchiveFault."""
+    prepared = prepare(builds)
     with archive.write() as connection:
-        return file_builds(connection, builds)
+        return file_prepared(connection, prepared)
 
 
 def told(archive: Archive, report: Report, filed: Filed) -> Report:
