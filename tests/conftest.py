@@ -99,6 +99,11 @@ def postgres_server():
     server = pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
     admin = create_engine(parse_url(server.get_uri()), isolation_level="AUTOCOMMIT")
 
+    with admin.connect() as connection:  # nothing here must survive a power cut
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+
     def address(name, template="template1"):
         with admin.connect() as connection:
             connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))

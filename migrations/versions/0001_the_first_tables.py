@@ -142,6 +142,13 @@ def upgrade() -> None:
     with op.batch_alter_table("builds", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_builds_at"), ["at"], unique=False)
         batch_op.create_index("ix_builds_baseline", ["model", "stage", "target", "outcome", "at"], unique=False)
+        batch_op.create_index(
+            "ix_builds_environment_digest",
+            ["environment_digest"],
+            unique=False,
+            sqlite_where=sa.text("environment_digest IS NOT NULL"),
+            postgresql_where=sa.text("environment_digest IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_builds_log_digest"), ["log_digest"], unique=False)
         batch_op.create_index("ix_builds_outcome_at", ["outcome", "at"], unique=False)
 
@@ -434,6 +441,11 @@ def downgrade() -> None:
     with op.batch_alter_table("builds", schema=None) as batch_op:
         batch_op.drop_index("ix_builds_outcome_at")
         batch_op.drop_index(batch_op.f("ix_builds_log_digest"))
+        batch_op.drop_index(
+            "ix_builds_environment_digest",
+            sqlite_where=sa.text("environment_digest IS NOT NULL"),
+            postgresql_where=sa.text("environment_digest IS NOT NULL"),
+        )
         batch_op.drop_index("ix_builds_baseline")
         batch_op.drop_index(batch_op.f("ix_builds_at"))
 

@@ -28,6 +28,7 @@ class Spoken(NamedTuple):
     verdict: str
     times: int
     last_seen: datetime
+    confirmed: bool
 
 
 def unnamed_groups(connection: Connection, condition: ColumnElement[bool] | None = None) -> list[int]:
@@ -63,6 +64,7 @@ def spoken(connection: Connection, groups: Sequence[int]) -> Iterator[Spoken]:
             yield Spoken(
                 row.id, row.uid, row.tool, row.stage, row.template, decisive_line(row.body),
                 row.confirmed_cause or row.cause, row.verdict, row.times, row.last_seen,
+                row.confirmed_cause is not None,
             )  # fmt: skip
 
 

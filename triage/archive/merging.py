@@ -7,6 +7,7 @@ signatures moved stands in the history, so that it can be taken back exactly.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
@@ -38,11 +39,11 @@ def merge(connection: Connection, source: Subject, target: Subject, *, force: bo
             f"{source.group_uid} and {target.group_uid} were taken apart for good. To merge them all the same: --force"
         )
     moved = _signatures(connection, source.group)
-    _lead(connection, moved, target.group)
-    connection.execute(update(Group).where(Group.id == source.group).values(merged_into=target.group))
-    recount(connection, (source.group, target.group))
     data = {"source": source.group_uid, "target": target.group_uid, "source_id": source.group,
             "target_id": target.group, "signatures": moved}  # fmt: skip
+    _lead(connection, moved, target.group)
+    connection.execute(update(Group).where(Group.id == source.group).values(merged_into=target.group))
+    shift(connection, source.group, target.group)
     return note(connection, "merge", data, group_id=target.group)
 
 
@@ -109,9 +110,10 @@ def _merge_line(connection: Connection, source: int) -> Row[Any]:
 
 def _part(connection: Connection, data: Mapping[str, Any]) -> None:
     source = data["source_id"]
-    touched = _lead(connection, data["signatures"], source)
+    came_from = _lead(connection, data["signatures"], source)
     connection.execute(update(Group).where(Group.id == source).values(merged_into=None))
-    recount(connection, {source, data["target_id"], *touched})
+    for group in came_from - {source}:
+        shift(connection, group, source, _present(connection, source))
 
 
 def _join_again(connection: Connection, data: Mapping[str, Any]) -> None:
@@ -121,7 +123,7 @@ def _join_again(connection: Connection, data: Mapping[str, Any]) -> None:
     _lead(connection, data["signatures"], target)
     connection.execute(update(Group).where(Group.id == source).values(merged_into=target))
     connection.execute(update(History).where(History.id == data["merge"]).values(undone=False))
-    recount(connection, (source, target))
+    shift(connection, source, target)
 
 
 def _signatures(connection: Connection, group: int) -> list[list[str]]:
@@ -146,14 +148,53 @@ def _lead(connection: Connection, signatures: Sequence[Sequence[str]], group: in
     return touched
 
 
+def shift(connection: Connection, source: int, target: int, times: int | None = None) -> None:
+    """Moves so many sightings (all where ``times`` is None) from one group to another; both keep their first and last.
+
+    A group's count is how often it was ever seen, which may be more than the incidents that are still here.
+    """
+    ours = group_row(connection, source)
+    moved = ours.times if times is None else min(times, ours.times)
+    theirs = group_row(connection, target)
+    values: dict[str, Any] = {"count": theirs.times + moved}
+    if times is None:
+        values |= {
+            "first_seen": min(ours.first_seen, theirs.first_seen), "last_seen": max(ours.last_seen, theirs.last_seen)
+        }  # fmt: skip
+    connection.execute(update(Group).where(Group.id == target).values(**values))
+    connection.execute(update(Group).where(Group.id == source).values(count=ours.times - moved))
+    if times is not None:
+        for group in (source, target):
+            _date(connection, group)
+
+
+def _present(connection: Connection, group: int) -> int:
+    return connection.execute(
+        select(func.count()).select_from(Incident).where(Incident.group_id == group)
+    ).scalar_one()  # fmt: skip
+
+
+def _date(connection: Connection, group: int) -> None:
+    """First and last time of a group whose incidents are all still here; else what was known stays."""
+    first, last, count = connection.execute(
+        select(func.min(Incident.at), func.max(Incident.at), func.count()).where(Incident.group_id == group)
+    ).one()
+    if count and count >= group_row(connection, group).times:
+        connection.execute(update(Group).where(Group.id == group).values(first_seen=first, last_seen=last))
+
+
+def seen_once_more(connection: Connection, group: int, at: datetime) -> None:
+    """Counts one sighting more."""
+    row = group_row(connection, group)
+    values = {"count": row.times + 1, "first_seen": min(row.first_seen, at), "last_seen": max(row.last_seen, at)}
+    connection.execute(update(Group).where(Group.id == group).values(**values))
+
+
 def recount(connection: Connection, groups: Iterable[int]) -> None:
-    """Count, first and last time of groups whose incidents were moved."""
+    """Counts what is here, of groups whose incidents were taken out as if they had never been filed."""
     for group in sorted(set(groups)):
-        count, first, last = connection.execute(
-            select(func.count(), func.min(Incident.at), func.max(Incident.at)).where(Incident.group_id == group)
-        ).one()
-        values = {"count": count, "first_seen": first, "last_seen": last} if count else {"count": 0}
-        connection.execute(update(Group).where(Group.id == group).values(**values))
+        connection.execute(update(Group).where(Group.id == group).values(count=_present(connection, group)))
+        _date(connection, group)
 
 
 def _separated(connection: Connection, one: int, other: int) -> bool:

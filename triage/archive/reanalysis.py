@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from triage.archive.filing import find_groups, group_for, insert_new
 from triage.archive.history import note, now
-from triage.archive.merging import recount
+from triage.archive.merging import seen_once_more, shift
 from triage.archive.rows import NewIncident, clip, incident_columns, packed_body, uid
 from triage.archive.tables import Build, Detail, Group, GroupSignature, Incident, Log, Reanalysis
 from triage.archive.vault import decompress
@@ -129,16 +129,14 @@ def _differs(stored: Stored, item: NewIncident) -> bool:
 
 def apply(connection: Connection, moves: Sequence[Move], edition: str) -> None:
     """Writes moved verdicts, each with a line of history; people's confirmations stay."""
-    touched: set[int] = set()
     for move in moves:
         if move.incident is None:
-            touched.add(_add(connection, move, edition))
+            _add(connection, move, edition)
         else:
-            touched |= _change(connection, move, move.incident, edition)
-    recount(connection, touched)
+            _change(connection, move, move.incident, edition)
 
 
-def _add(connection: Connection, move: Move, edition: str) -> int:
+def _add(connection: Connection, move: Move, edition: str) -> None:
     """An incident that today's rules see for the first time."""
     build = connection.execute(select(Build.__table__).where(Build.id == move.build)).one()
     item = move.now
@@ -155,10 +153,10 @@ def _add(connection: Connection, move: Move, edition: str) -> int:
     text = words(" ".join(line.text for line in item.failure.causes[0].evidence))
     insert_new(connection, Detail, [{"incident_id": number, "body": packed_body(item.body), "words": text}])
     _say(connection, number, group, None, (row["cause"], row["verdict"], row["rule"]), edition)
-    return group
+    seen_once_more(connection, group, build.at)
 
 
-def _change(connection: Connection, move: Move, stored: Stored, edition: str) -> set[int]:
+def _change(connection: Connection, move: Move, stored: Stored, edition: str) -> None:
     if move.now is None:
         columns: dict[str, Any] = {"cause": HELD, "verdict": HELD, "rule": "none"}
         group = stored.group
@@ -178,7 +176,8 @@ def _change(connection: Connection, move: Move, stored: Stored, edition: str) ->
         connection.execute(
             update(Group).where(Group.id == group).values(cause=columns["cause"], verdict=columns["verdict"])
         )
-    return {stored.group, group} if group != stored.group else set()
+    if group != stored.group:
+        shift(connection, stored.group, group, 1)
 
 
 def _group_of(connection: Connection, stored: Stored, item: NewIncident, columns: dict[str, Any]) -> int:

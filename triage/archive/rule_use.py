@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from triage.archive.tables import Build, Confirmation, Incident
 
 RULE = "rule:"
+OURSELVES = "triage"  # who confirmed what came with the program: that is no vote on a rule
 GONE = "gone"
 
 
@@ -84,7 +85,7 @@ def _judged(connection: Connection) -> dict[tuple[str, bool], int]:
     """(rule, agreed) -> incidents; of several verdicts on one incident the last one that stands counts."""
     last = (
         select(func.max(Confirmation.id))
-        .where(Confirmation.withdrawn.is_(False), Confirmation.rule.startswith(RULE))
+        .where(Confirmation.withdrawn.is_(False), Confirmation.rule.startswith(RULE), Confirmation.actor != OURSELVES)
         .group_by(Confirmation.incident_id)
     )
     rows = connection.execute(

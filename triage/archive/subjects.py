@@ -39,9 +39,9 @@ def find(connection: Connection, name: str) -> Subject:
         raise UsageError(f"{name!r} is too short for an id: give at least {SHORTEST} letters after the dash.")
     table = KINDS[kind]
     begins = f"{kind}-{rest}"
-    rows = connection.execute(
-        select(table.id, table.uid).where(table.uid >= begins, table.uid < begins + "~").order_by(table.uid).limit(4)
-    ).all()
+    query = select(table.id, table.uid).order_by(table.uid).limit(4)
+    rows = connection.execute(query.where(table.uid == begins)).all()
+    rows = rows or connection.execute(query.where(table.uid.startswith(begins))).all()
     if not rows:
         raise UnknownName("incident" if kind == "i" else "group", name, ())
     if len(rows) > 1:

@@ -104,7 +104,9 @@ class Build(Base):
     __table_args__ = (
         Index("ix_builds_baseline", "model", "stage", "target", "outcome", "at"),
         Index("ix_builds_outcome_at", "outcome", "at"),
-    )
+        Index("ix_builds_environment_digest", "environment_digest", sqlite_where=text("environment_digest IS NOT NULL"),
+              postgresql_where=text("environment_digest IS NOT NULL")),
+    )  # fmt: skip
     id: Mapped[int] = mapped_column(Serial, primary_key=True)
     key: Mapped[str] = mapped_column(Digest, unique=True)
     at: Mapped[datetime] = mapped_column(index=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 triage doctor
 """
-_NEEDED = ("hyperscan", "google-re2", "PyYAML", "zstandard")
-_OPTIONAL = (("onnx", "onnx"), ("onnxruntime", "onnx"), ("torch", "export"), ("tensorrt", "tensorrt"),
-             ("polygraphy", "tensorrt"), ("fastapi", "server"), ("psycopg", "postgres"))  # fmt: skip
+Check = tuple[str, bool | None, str]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints what it found; exit code 3 where triage cannot work."""
-    checks = [_versions(), *_library(), *_extras()]
+    checks = [*_versions(), *_library(), _archive(), _model(), *_extras()]
     if arguments.format == "json":
         import json
 
@@ -37,21 +35,38 @@ def run(arguments: Namespace) -> int:
     return 3 if any(ok is False for _, ok, _ in checks) else 0
 
 
-def _versions() -> tuple[str, bool | None, str]:
+def _requirements() -> Iterator[tuple[str, str]]:
+    """Name of every package that the installed triage asks for, and the extra that asks for it; empty for all."""
+    import re
+    from importlib.metadata import requires
+
+    for line in requires("triage") or ():
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if name:
+            yield name.group(), extra.group(1) if extra else ""
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _versions() -> Iterator[Check]:
     from triage import __version__
 
-    found = []
-    ok = True
-    for name in _NEEDED:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            ok = False
-            found.append(f"{name} is missing: pip install --force-reinstall triage")
-    return "program", ok, f"triage {__version__}, Python {sys.version.split()[0]}, " + ", ".join(found)
+    found = {name: _installed(name) for name, extra in _requirements() if not extra}
+    missing = [name for name, present in found.items() if present is None]
+    words = ", ".join(f"{name} {present}" for name, present in found.items() if present)
+    yield "program", True, f"triage {__version__}, Python {sys.version.split()[0]}"
+    yield "libraries", not missing, f"{words}"
+    if missing:
+        yield "missing", False, f"{', '.join(missing)}: pip install --force-reinstall triage"
 
 
-def _library() -> list[tuple[str, bool | None, str]]:
+def _library() -> list[Check]:
     from triage.errors import TriageError
     from triage.folders import cache_folder, data_folder
     from triage.library import load_library
@@ -68,10 +83,32 @@ def _library() -> list[tuple[str, bool | None, str]]:
     ]
 
 
-def _extras() -> list[tuple[str, bool | None, str]]:
-    rows: list[tuple[str, bool | None, str]] = []
-    for name, extra in _OPTIONAL:
-        present = find_spec(name) is not None
-        says = version(name) if present else f"optional; to add it: pip install 'triage[{extra}]'"
-        rows.append((name, True if present else None, says))
-    return rows
+def _archive() -> Check:
+    """Where incidents are filed; one that is not there yet is made by the first diagnosis."""
+    from triage.archive.session import Archive
+    from triage.archive.upkeep import ABSENT, EMPTY, FITS, standing
+    from triage.errors import TriageError
+
+    try:
+        with Archive() as archive:
+            found = standing(archive)
+            ok = {FITS: True, ABSENT: None, EMPTY: None}.get(found.kind, False)
+            return "archive", ok, f"{archive}: {found.words}"
+    except TriageError as fault:
+        return "archive", False, str(fault)
+
+
+def _model() -> Check:
+    """The classifier that speaks where rules are silent."""
+    from triage.service.models import model_path
+
+    path = model_path()
+    return "classifier", True if path else None, path or "none is installed; triage learn makes one"
+
+
+def _extras() -> Iterator[Check]:
+    for name, extra in _requirements():
+        if extra and extra != "dev":
+            present = _installed(name)
+            says = present or f"optional; to add it: pip install 'triage[{extra}]'"
+            yield name, True if present else None, says

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
 
 EXAMPLE = """
 triage schema report > triage-report.schema.json
+triage schema bundle
 """
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Arguments of ``triage schema``."""
-    parser.add_argument("name", help="what to describe: report")
+    from triage import discovery
+
+    parser.add_argument("name", help=f"what to describe: {', '.join(discovery.names('triage.schemas'))}")
 
 
 def run(arguments: Namespace) -> int:

@@ -16,10 +16,15 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import LCSseq
 
 NEAR = 78.0
+SHARED_WORDS = 0.7
 RAREST = 5
 CANDIDATES = 64
 LABELLED = 12
 _WORD = re.compile(r"<\w+>|[^\W\d_]{2,}")
+# what a logger puts in front: time, place, level, component in brackets
+_PREFIX = re.compile(
+    r"(?:\S*<(?:time|source|number|address)>[\])]?:?\s+|\[[^\]\s]{1,12}\]:?\s+|[EWIF]\d{4}\s+)+(?=\S+\s+\S)"
+)
 _MASK = re.compile(r"<\w+>")
 
 
@@ -84,11 +89,11 @@ def _by_tool(items: Sequence[Unknown]) -> list[list[Unknown]]:
 
 def _grouped(items: Sequence[Unknown]) -> list[list[Unknown]]:
     """Groups of one tool, by their leaders."""
-    texts = [" ".join(item.template.lower().split()) for item in items]
+    texts = [" ".join(_without_prefix(item.template).lower().split()) for item in items]
     words = [sorted(set(_WORD.findall(text))) for text in texts]
     frequency = Counter(word for row in words for word in row)
     groups: list[list[Unknown]] = []
-    leaders: list[str] = []
+    leaders: list[tuple[str, frozenset[str]]] = []
     exact: dict[str, int] = {}
     holding: dict[str, list[int]] = defaultdict(list)
     for item, text, row in zip(items, texts, words, strict=True):
@@ -99,7 +104,7 @@ def _grouped(items: Sequence[Unknown]) -> list[list[Unknown]]:
             if place is None:
                 place = len(groups)
                 groups.append([])
-                leaders.append(text)
+                leaders.append((text, frozenset(rare)))
                 for word in rare:
                     holding[word].append(place)
             exact[text] = place
@@ -107,7 +112,15 @@ def _grouped(items: Sequence[Unknown]) -> list[list[Unknown]]:
     return groups
 
 
-def _leader(text: str, rare: Sequence[str], holding: dict[str, list[int]], leaders: Sequence[str]) -> int | None:
+def _without_prefix(template: str) -> str:
+    """The message without what its logger put in front; the whole where nothing else is left."""
+    found = _PREFIX.match(template)
+    return template[found.end() :] if found else template
+
+
+def _leader(
+    text: str, rare: Sequence[str], holding: dict[str, list[int]], leaders: Sequence[tuple[str, frozenset[str]]]
+) -> int | None:
     """The most similar leader among those that share words, rare words first; None: none is near."""
     shared: Counter[int] = Counter()
     taken = 0
@@ -119,8 +132,13 @@ def _leader(text: str, rare: Sequence[str], holding: dict[str, list[int]], leade
         if taken >= RAREST:
             break
     candidates = sorted(shared, key=lambda place: (-shared[place], place))[:CANDIDATES]
-    options = {place: leaders[place] for place in candidates}
-    best = process.extractOne(text, options, scorer=fuzz.ratio, score_cutoff=NEAR)
+    own = frozenset(rare)
+    options = {
+        place: leaders[place][0]
+        for place in candidates
+        if 2 * len(own & leaders[place][1]) >= SHARED_WORDS * (len(own) + len(leaders[place][1]))
+    }
+    best = process.extractOne(text, options, scorer=fuzz.ratio, score_cutoff=NEAR) if options else None
     return None if best is None else int(best[2])
 
 

@@ -60,16 +60,17 @@ def escape(text: str) -> str:
 def default_choice(parts: Sequence[Part], messages: int) -> Choice:
     """The part of the line that carries the message; ``messages`` is how many different ones were laid together."""
     start = head_starts(parts)[-1]
-    kept = _constants(parts, messages)
+    kept = _constants(parts, start, messages)
     return Choice(start, _default_end(parts, start), kept)
 
 
-def _constants(parts: Sequence[Part], messages: int) -> frozenset[int]:
-    """Names that stayed while others changed are the tool's, unless they are things that users bring."""
-    changed = any(len(p.values) > 1 and (p.kind in NAME_KINDS or p.kind == "gap") for p in parts)
+def _constants(parts: Sequence[Part], start: int, messages: int) -> frozenset[int]:
+    """Bare names that stayed while other names changed are the tool's, unless users bring such things."""
+    names = [p for p in parts[start:] if p.kind in NAME_KINDS or (p.kind == "gap" and "" not in p.values)]
+    changed = any(len(part.values) > 1 for part in names)
     if messages < 2 or not changed:
         return frozenset()
-    return frozenset(i for i in restorable(parts) if parts[i].kind != "dtype" and not _brought(term_of(parts, i)))
+    return frozenset(i for i in restorable(parts) if parts[i].kind == "identifier" and not _brought(term_of(parts, i)))
 
 
 def _brought(term: str | None) -> bool:

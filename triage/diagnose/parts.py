@@ -172,7 +172,7 @@ def _hole(kind: str, value: str, blanks: int) -> Iterator[Part]:
             yield from inner
             inside = value[1:-1].encode()
             trailing = _blanks(inside, len(inside))
-        elif len(inner) == 1 and inner[0].text == value[1:-1] and not inner[0].literal:
+        elif len(inner) == 1 and inner[0].text == value[1:-1] and inner[0].kind not in {"word", "mark", "identifier"}:
             yield inner[0]
         else:
             yield _part("name", value[1:-1], 0)

@@ -19,6 +19,7 @@ from triage.service.neighbours import near_groups
 
 MOST_HITS = 24
 NEAREST = 24
+TRIES = 3  # a draft that renames others is drafted again with those beside it
 
 
 class Drafted(NamedTuple):
@@ -59,9 +60,20 @@ def draft_rule(archive: Archive, names: Sequence[str], cause: str | None) -> Dra
         groups = list(dict.fromkeys(find(connection, name).group for name in names))
         own = list(gaps.spoken(connection, groups))
         hits = [Sample(uid, line) for group in groups for uid, line in gaps.lines_of(connection, group, MOST_HITS)]
-        made = draft(hits, _near(connection, own), cause, own[0].tool, own[0].stage, existing, words)
-        proof = prove(made, library, gaps.good_logs(connection), _others(connection, groups), _look)
+        near = _near(connection, own)
+        for _ in range(TRIES):
+            made = draft(hits, near, cause, own[0].tool, own[0].stage, existing, words)
+            proof = prove(made, library, gaps.good_logs(connection), _others(connection, groups), _look)
+            taken = {change.key for change in proof.changes if change.before != "unknown"}
+            more = [_sample(one) for one in _spoken_of(connection, taken - {sample.key for sample in near})]
+            if not more:
+                break
+            near += more
     return Drafted(made, proof)
+
+
+def _spoken_of(connection: Any, names: set[str]) -> Iterator[gaps.Spoken]:
+    yield from gaps.spoken(connection, sorted(find(connection, name).group for name in names))
 
 
 def _near(connection: Any, own: Sequence[gaps.Spoken]) -> list[Sample]:
@@ -71,10 +83,12 @@ def _near(connection: Any, own: Sequence[gaps.Spoken]) -> list[Sample]:
     for one in own:
         near = near_groups(connection, one.template, one.tool, None, NEAREST, floor=0.4, shared=0.0)
         found.update((hit.key, None) for hit in near if hit.key not in keys)
-    return [
-        Sample(one.uid, one.text, None if one.cause == "unknown" else one.cause, one.verdict)
-        for one in gaps.spoken(connection, list(found)[:NEAREST])
-    ]
+    return [_sample(one) for one in gaps.spoken(connection, list(found)[:NEAREST])]
+
+
+def _sample(one: gaps.Spoken) -> Sample:
+    cause = None if one.cause == "unknown" else one.cause
+    return Sample(one.uid, one.text, cause, "confirmed" if one.confirmed else one.verdict)
 
 
 def _others(connection: Any, groups: Sequence[int]) -> Iterator[tuple[str, str | None, str]]:

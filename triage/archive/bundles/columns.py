@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Double, Float, Integer, LargeBinary, String
 
+from triage.archive.rows import storable
 from triage.archive.tables import Base, Moment
 from triage.masks import redact
 
-_OFTEN_BAD = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}  # what databases refuse in a text
 _BITS = {"INTEGER": 31}
 
 
@@ -31,7 +31,7 @@ def cleaned(value: Any) -> Any:
     """Plain data with secrets masked and without what a database cannot hold."""
     if isinstance(value, str):
         text = redact(value)
-        return text if text.isprintable() else text.translate(_OFTEN_BAD)
+        return text if text.isprintable() else storable(text)
     if isinstance(value, Mapping):
         return {str(cleaned(name)): cleaned(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -14,7 +14,7 @@ from hashlib import sha256
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from triage import __version__
@@ -106,7 +106,6 @@ class _Export:
             with self._writer.part(name) as write:
                 write(data)
             self._counts["rules"] += 1
-        parts = {name: part for name, part in self._writer.parts.items() if not made.LOG_FILE.fullmatch(name)}
         identity = self._connection.execute(select(Meta.value).where(Meta.name == "identity")).scalar() or ""
         manifest = made.Manifest(
             origin=made.Source(identity, sender.who, sender.host, cleaned(sender.text)),
@@ -115,7 +114,7 @@ class _Export:
             schema_revision=revisions()[-1],
             rules_version=sender.rules_version,
             counts={name: self._counts[name] for name in made.COUNTED},
-            parts=parts,
+            parts=self._writer.parts,
         )
         with self._writer.part(made.NAME) as write:
             write(manifest.as_bytes())
@@ -147,19 +146,24 @@ class _Export:
         used = exists().where(Build.log_digest == Log.digest)
         if self._of is not None:
             used = used.where(Build.id.in_(self._of))
-        seen: set[str] = set()
-        for (digest,) in self._connection.execute(select(Log.digest).where(used).order_by(Log.digest)):
-            (stored,) = self._every(select(Log.__table__).where(Log.digest == digest))
-            row, body = _masked(stored)
-            if row["digest"] != digest:
-                self._renamed[digest] = row["digest"]
-            if row["digest"] in seen:
-                continue
-            seen.add(row["digest"])
-            with self._writer.part(f"logs/{row['digest']}.zst", packed=True) as write:
-                write(body)
-            self._counts["logs"] += 1
-            yield {**encode(LOG, row), "sha256": sha256(body).hexdigest(), "bytes": len(body)}
+        for rows in self._rows(select(Log.digest).where(used).order_by(Log.digest)):
+            for found in rows:
+                yield from self._log(found["digest"], used)
+
+    def _log(self, digest: str, used: ColumnElement[bool]) -> Iterator[Mapping[str, Any]]:
+        """Writes one log and says what is to be said of it, unless the same was written under another name."""
+        (stored,) = self._every(select(Log.__table__).where(Log.digest == digest))
+        row, body = _masked(stored)
+        name = row["digest"]
+        if name != digest:
+            again = name in self._renamed.values()
+            self._renamed[digest] = name
+            if again or self._connection.execute(select(Log.digest).where(Log.digest == name, used)).first():
+                return
+        with self._writer.part(f"logs/{name}.zst", packed=True) as write:
+            write(body)
+        self._counts["logs"] += 1
+        yield {**encode(LOG, row), "sha256": sha256(body).hexdigest(), "bytes": len(body)}
 
     def _builds(self) -> Iterator[Mapping[str, Any]]:
         query = select(Build.__table__).order_by(Build.key)

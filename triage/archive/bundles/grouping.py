@@ -9,8 +9,9 @@ from sqlalchemy import Connection, select, update
 
 from triage.archive.bundles.deciding import UNTOUCHED, Conflict, Incoming, Visit, decided, join, remember
 from triage.archive.bundles.lines import GroupLine, Sign
-from triage.archive.filing import find_groups, group_uid, insert_new
+from triage.archive.filing import find_groups, insert_new
 from triage.archive.history import note
+from triage.archive.rows import group_uid
 from triage.archive.tables import Group, GroupSignature
 
 AT_ONCE = 200

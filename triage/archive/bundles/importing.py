@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, text, update
@@ -23,6 +22,7 @@ from triage.archive.bundles.lines import BuildLine, ConfirmationLine, HistoryLin
 from triage.archive.bundles.reading import Content
 from triage.archive.filing import CLOSED, find_groups, insert_new
 from triage.archive.history import note, now
+from triage.archive.rows import environment_digest
 from triage.archive.session import Archive, actor
 from triage.archive.tables import (
     Build,
@@ -160,7 +160,7 @@ class _Import:
         query = select(Build.key, Build.id, Build.log_digest).where(Build.key.in_(keys))
         before = {row.key: row for row in self._connection.execute(query)}
         there = self._known(Log.digest, [line.log for line in lines if line.log])
-        environments = {_digest(line.environment): line.environment for line in lines if line.environment}
+        environments = {environment_digest(line.environment): line.environment for line in lines if line.environment}
         rows = [{"digest": digest, "data": environments[digest]} for digest in sorted(environments)]
         insert_new(self._connection, Environment, rows)
         fresh = [line for line in lines if line.row["key"] not in before]
@@ -304,16 +304,11 @@ def _sign(item: IncidentLine) -> tuple[str, str]:
     return item.row["signature_version"], item.row["signature_hash"]
 
 
-def _digest(environment: Mapping[str, Any]) -> str:
-    """As filing names a fingerprint."""
-    return sha256(json.dumps(environment, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
 def _build_row(line: BuildLine, there: set[str]) -> dict[str, Any]:
     return {
         **line.row,
         "log_digest": line.log if line.log in there else None,
-        "environment_digest": _digest(line.environment) if line.environment else None,
+        "environment_digest": environment_digest(line.environment) if line.environment else None,
     }
 
 

@@ -71,7 +71,7 @@ class _Sealing:
 
 
 class Writer:
-    """Writes parts one after the other; ``parts`` are those written so far. Sealed where the block ends well."""
+    """Writes parts one after the other; ``parts`` are those not packed. Sealed where the block ends well."""
 
     def __init__(self, sink: Sink) -> None:
         self._file = _Sealing(sink)
@@ -104,7 +104,8 @@ class Writer:
                 stream.write(data)
 
             yield write
-        self.parts[name] = Part(digest.hexdigest(), size)
+        if not packed:  # logs.jsonl vouches for those: there may be very many
+            self.parts[name] = Part(digest.hexdigest(), size)
 
 
 class Reader:

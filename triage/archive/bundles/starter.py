@@ -18,8 +18,9 @@ from sqlalchemy import Connection, delete, exists, insert, or_, select
 
 from triage.archive.bundles.deciding import TAKEN, UNTOUCHED, Conflict, Incoming, Visit, join
 from triage.archive.bundles.importing import COUNTED, Taken, recorded, writing
-from triage.archive.filing import Filed, NewBuild, file_builds
+from triage.archive.filing import Filed, file_builds
 from triage.archive.merging import recount
+from triage.archive.rows import NewBuild
 from triage.archive.session import Archive
 from triage.archive.tables import Build, Confirmation, Group, History, Incident, Log
 from triage.errors import InputError, KnowledgeFault

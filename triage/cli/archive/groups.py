@@ -69,6 +69,6 @@ def _table(arguments: Namespace, found: FoundGroups) -> str:
         Column("builds", lambda hit: f"{hit.builds:,}"),
         Column("first", lambda hit: listing.when(hit.first_seen)),
         Column("last", lambda hit: listing.when(hit.last_seen)),
-        Column("text", lambda hit: plain(hit.template), 2, 20),
+        Column("text", lambda hit: plain(hit.template), 2, 16),
     )
     return listing.table(arguments, columns, found.groups, lambda _: "")
