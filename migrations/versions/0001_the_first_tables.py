@@ -224,11 +224,25 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_incidents_cause", ["cause", "at"], unique=False)
         batch_op.create_index(
+            "ix_incidents_ci",
+            ["ci", "at"],
+            unique=False,
+            sqlite_where=sa.text('"ci" IS NOT NULL'),
+            postgresql_where=sa.text('"ci" IS NOT NULL'),
+        )
+        batch_op.create_index(
             "ix_incidents_commit",
             ["commit", "at"],
             unique=False,
             sqlite_where=sa.text('"commit" IS NOT NULL'),
             postgresql_where=sa.text('"commit" IS NOT NULL'),
+        )
+        batch_op.create_index(
+            "ix_incidents_component",
+            ["component", "at"],
+            unique=False,
+            sqlite_where=sa.text('"component" IS NOT NULL'),
+            postgresql_where=sa.text('"component" IS NOT NULL'),
         )
         batch_op.create_index(
             "ix_incidents_engine_key",
@@ -237,7 +251,7 @@ def upgrade() -> None:
             sqlite_where=sa.text('"engine_key" IS NOT NULL'),
             postgresql_where=sa.text('"engine_key" IS NOT NULL'),
         )
-        batch_op.create_index("ix_incidents_group", ["group_id", "at"], unique=False)
+        batch_op.create_index("ix_incidents_group", ["group_id", "at", "build_id"], unique=False)
         batch_op.create_index(
             "ix_incidents_host",
             ["host", "at"],
@@ -419,9 +433,17 @@ def downgrade() -> None:
             postgresql_where=sa.text('"engine_key" IS NOT NULL'),
         )
         batch_op.drop_index(
+            "ix_incidents_component",
+            sqlite_where=sa.text('"component" IS NOT NULL'),
+            postgresql_where=sa.text('"component" IS NOT NULL'),
+        )
+        batch_op.drop_index(
             "ix_incidents_commit",
             sqlite_where=sa.text('"commit" IS NOT NULL'),
             postgresql_where=sa.text('"commit" IS NOT NULL'),
+        )
+        batch_op.drop_index(
+            "ix_incidents_ci", sqlite_where=sa.text('"ci" IS NOT NULL'), postgresql_where=sa.text('"ci" IS NOT NULL')
         )
         batch_op.drop_index("ix_incidents_cause")
         batch_op.drop_index(

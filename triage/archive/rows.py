@@ -200,7 +200,7 @@ def search_words(item: NewIncident, build: NewBuild) -> str:
     """What free text finds an incident by: its evidence, model, source, component."""
     failure = item.failure
     lines = [line.text for cause in failure.causes[:1] for line in cause.evidence[:4]]
-    return words(" ".join((*lines, failure.model or build.model or "", build.source, failure.component or "")))
+    return words(" ".join((failure.model or build.model or "", failure.component or "", build.source[:300], *lines)))
 
 
 def packed_body(body: Mapping[str, Any]) -> bytes:

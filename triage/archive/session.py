@@ -20,7 +20,7 @@ from triage.errors import ArchiveFault, MissingExtra, UsageError
 from triage.folders import data_home
 
 WAIT_SECONDS = 15.0
-LOOK_AGAIN = 0.001
+LOOK_AGAIN = 0.002
 VARIABLE = "TRIAGE_DATABASE_URL"
 # marks in a driver's text -> what is the matter, and what to do
 _FAULTS = (
@@ -178,23 +178,25 @@ def _begin_writing(connection: Connection, wait: float) -> None:
     SQLite's own waiting sleeps up to a tenth of a second between looks, while a writer
     holds the file for some milliseconds: with eight writers it is idle most of the time.
     """
+    import sqlite3
     import time
 
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.driver_connection  # a failed try costs it a tenth of what it costs above it
     driver.execute("PRAGMA busy_timeout = 0")
     until = time.monotonic() + wait
     try:
-        while True:
+        while time.monotonic() < until:
             try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except exc.OperationalError as fault:
-                if "locked" not in str(fault.orig) or time.monotonic() > until:
-                    raise
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as fault:
+                if "locked" not in str(fault):
+                    break
                 time.sleep(LOOK_AGAIN)
             else:
                 return
     finally:
         driver.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # says what is the matter
 
 
 def _use_wal(connection: Any) -> None:

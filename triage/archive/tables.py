@@ -180,11 +180,13 @@ class Incident(Base):
     __tablename__ = "incidents"
     __table_args__ = (
         UniqueConstraint("build_id", "position"),
-        Index("ix_incidents_group", "group_id", "at"),
+        Index("ix_incidents_group", "group_id", "at", "build_id"),
         Index("ix_incidents_signature", "signature_hash", "signature_version"),
         *(Index(f"ix_incidents_{name}", name, "at") for name in ("cause", "verdict", "tool", "rule")),
-        *(_where_known(name) for name in ("tool_key", "engine_key", "stage", "model", "precision", "host", "repository",
-                                          "branch", "commit", "log_digest")),
+        *(_where_known(name) for name in (
+            "tool_key", "engine_key", "stage", "component", "model", "precision", "host", "ci", "repository", "branch",
+            "commit", "log_digest",
+        )),
     )  # fmt: skip
     id: Mapped[int] = mapped_column(Serial, primary_key=True)
     uid: Mapped[str] = mapped_column(Uid, unique=True)

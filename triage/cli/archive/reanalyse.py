@@ -18,7 +18,9 @@ triage archive reanalyse verdict:unknown since:30d
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Arguments of ``triage archive reanalyse``."""
-    parser.add_argument("filter", nargs="*", metavar="FILTER", help="only builds with such incidents")
+    from triage.cli.archive._listing import add_filter
+
+    add_filter(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would move and change nothing")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress")

@@ -16,8 +16,9 @@ triage archive unknown since:30d tool:tensorrt --limit 5
 def add_arguments(parser: ArgumentParser) -> None:
     """Arguments of ``triage archive unknown``."""
     from triage.cli._archive import add_format
+    from triage.cli.archive._listing import add_filter
 
-    parser.add_argument("filter", nargs="*", metavar="FILTER", help="only failures with such incidents")
+    add_filter(parser)
     parser.add_argument("--limit", type=int, default=20, metavar="N", help="the most clusters to show (default 20)")
     add_format(parser)
 
