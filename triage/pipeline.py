@@ -25,18 +25,26 @@ Events = list[tuple[int, int]]
 
 
 class _Kept:
-    """The whole log while it is small: what the second look needs."""
+    """The whole log while it is small, and its last pieces: what the second looks need."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
+        self.last: tuple[bytes, bytes] = (b"", b"")
         self.size = 0
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
+        self.last = (self.last[1], piece)
         if self.size <= FOLD_LIMIT:
             self.parts.append(piece)
         else:
             self.parts.clear()
+
+    def tail(self, lines: int) -> tuple[bytes, int]:
+        """The end of the log, and the number of its first line where the log has so many lines."""
+        text = b"".join(self.last)
+        count = text.count(b"\n") + (not text.endswith(b"\n"))
+        return text, lines - count + 1
 
 
 def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "utf-8") -> Diagnosis:
@@ -53,7 +61,8 @@ def diagnose_chunks(chunks: Iterable[bytes], library: Library, encoding: str = "
     if last != b"\n":
         lines += 1
     matched, ranked = _decide(scanner.settle(), b"".join(kept.parts), library)
-    return build_diagnosis(matched, ranked, library, lines, size, encoding)
+    tail = kept.tail(lines) if ranked.failed and not ranked.roots else None
+    return build_diagnosis(matched, ranked, library, lines, size, encoding, tail)
 
 
 def _scanned(raw: Iterator[bytes], book: Rulebook) -> Iterator[tuple[bytes, Events]]:

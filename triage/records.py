@@ -80,6 +80,8 @@ class Seen(NamedTuple):
     of: int
     owner: str | None = None
     note: str | None = None
+    confirmed: str | None = None
+    fix: str | None = None
 
 
 class Incident(NamedTuple):

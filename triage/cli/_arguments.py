@@ -89,7 +89,7 @@ def _plain(recorder: Recorder, values: list[str]) -> SimpleNamespace:
 
 def _place(result: SimpleNamespace, places: Sequence[tuple[str, dict[str, Any]]], free: list[str]) -> None:
     for name, spec in places:
-        if spec.get("nargs") == "*":
+        if spec.get("nargs") == "*" or (spec.get("nargs") == "+" and free):
             setattr(result, _key(name), list(free))
             free = []
         elif free:

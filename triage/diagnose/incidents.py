@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from triage.diagnose.match import Finding, Matched, model_of
 from triage.diagnose.rank import Ranked
 from triage.ingest.facts import Facts
+from triage.ingest.loud import loud_lines
 from triage.ingest.scan import RawHit
 from triage.ingest.text import shown
 from triage.ingest.wrappers import peel
@@ -26,23 +27,29 @@ _STAGE_OF_GROUP = {"export": "export", "model": "load", "build": "build", "load"
 
 
 def build_diagnosis(
-    matched: Matched, ranked: Ranked, library: Library, lines: int, size: int, encoding: str
+    matched: Matched,
+    ranked: Ranked,
+    library: Library,
+    lines: int,
+    size: int,
+    encoding: str,
+    tail: tuple[bytes, int] | None = None,
 ) -> Diagnosis:
-    """The record that reports draw."""
+    """The record that reports draw. ``tail`` is the log's end and its first line's number, for an unknown failure."""
     facts = matched.facts
     environment = {name: facts.first(name) for name in ENVIRONMENT if facts.first(name)}
     if encoding != "utf-8":
         environment["encoding"] = encoding
     if not ranked.failed:
         return Diagnosis("no-failure", False, None, (), environment, None, lines, size)
-    incidents = _incidents(matched, ranked, library)
+    incidents = _incidents(matched, ranked, library, tail)
     verdict = incidents[0].causes[0].verdict if incidents[0].causes else "unknown"
     return Diagnosis(verdict, True, 0, tuple(incidents), environment, None, lines, size)
 
 
-def _incidents(matched: Matched, ranked: Ranked, library: Library) -> list[Incident]:
+def _incidents(matched: Matched, ranked: Ranked, library: Library, tail: tuple[bytes, int] | None) -> list[Incident]:
     if not ranked.roots:
-        return [_unknown(matched, library)]
+        return [_unknown(matched, library, tail)]
     facts = matched.facts
     groups = _group(ranked.roots, facts)
     runs = facts.marks.get("run", ())
@@ -212,11 +219,14 @@ def _ruled_out(lead: Finding, matched: Matched, ranked: Ranked, library: Library
     return tuple(RuledOut(cause, why) for cause, why in list(out.items())[:12])
 
 
-def _unknown(matched: Matched, library: Library) -> Incident:
-    hits = [f.hits[0] for f in matched.findings if f.says != "hint"]
-    hits = list({hit.line: hit for hit in sorted([*matched.marks.failure, *hits], key=lambda hit: -hit.line)}.values())
-    hits.sort(key=lambda hit: (hit.text.lstrip().startswith(b"Traceback "), hit.line))
-    evidence = tuple(evidence_of(hit) for hit in ([*hits[:1], *hits[-3:]] if len(hits) > 4 else hits))
+def _unknown(matched: Matched, library: Library, tail: tuple[bytes, int] | None) -> Incident:
+    ends = [f.hits[0] for f in matched.findings if f.says != "hint"]
+    ends = list({hit.line: hit for hit in sorted([*matched.marks.failure, *ends], key=lambda hit: -hit.line)}.values())
+    ends.sort(key=lambda hit: (hit.text.lstrip().startswith(b"Traceback "), hit.line))
+    told = frozenset(hit.line for finding in matched.findings if finding.says == "end" for hit in finding.hits)
+    loud = loud_lines(*tail, matched.levels, told) if tail else []
+    hits = [*loud, *(hit for hit in ends if hit.line not in {other.line for other in loud})]
+    evidence = tuple(evidence_of(hit) for hit in ([*hits[: len(loud) or 1], *hits[-3:]] if len(hits) > 6 else hits))
     tool = next((t for t in (matched.levels.tool(hit.text) for hit in hits) if t), "other")
     facts = matched.facts
     why = "The log shows a failure, but no line of it supports a cause of the catalogue."

@@ -76,11 +76,12 @@ def _cause(cause: Cause) -> dict[str, Any]:
 
 
 def seen_words(seen: Seen) -> str:
-    """How well this failure is known, in a sentence."""
+    """How well this failure is known, in a sentence or two."""
     owner = f", owner {seen.owner}" if seen.owner else ""
-    if seen.times <= 1:
+    if seen.times <= 1 and not seen.confirmed:
         return f"This failure is new here{owner}."
-    return (
-        f"Seen {seen.times:,} times since {seen.first[:10]}, in {seen.builds:,} of {seen.of:,} builds;"
-        f" state {seen.state}{owner}."
-    )
+    times = f"{seen.times:,} times" if seen.times != 1 else "once"
+    said = f"Seen {times} since {seen.first[:10]}, in {seen.builds:,} of {seen.of:,} builds; state {seen.state}{owner}."
+    if seen.confirmed:
+        said += f" Confirmed by a person: {seen.confirmed}" + (f", cured by {seen.fix}." if seen.fix else ".")
+    return said

@@ -60,6 +60,8 @@ _SEEN = {
         },
         owner=_MAYBE,
         note=_MAYBE,
+        confirmed=_MAYBE,
+        fix=_MAYBE,
     ),
     "type": ["object", "null"],
 }

@@ -116,6 +116,8 @@ def _seen(connection: Any, group: int) -> Seen:
         of=of,
         owner=row.owner,
         note=row.note,
+        confirmed=row.confirmed_cause,
+        fix=row.confirmed_fix,
     )
 
 

@@ -18,9 +18,19 @@ def own_folder() -> str:
     return os.path.join(data_home(), "model")
 
 
+def shipped_folder() -> str:
+    """Where the model is that comes with triage."""
+    return os.path.join(data_folder("kb"), "model")
+
+
+def forget() -> None:
+    """The next question loads the model anew."""
+    _loaded.clear()
+
+
 def model_path() -> str | None:
     """File of the model that speaks; None where none is installed."""
-    for folder in (own_folder(), os.path.join(data_folder("kb"), "model")):
+    for folder in (own_folder(), shipped_folder()):
         path = os.path.join(folder, "model.skops")
         if os.path.exists(path):
             return path
