@@ -14,6 +14,7 @@ from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, select, type_coerce
+from sqlalchemy.orm import aliased
 
 from triage.archive.tables import Build, Group, Incident
 from triage.errors import UnknownName
@@ -152,6 +153,8 @@ def statistics_of(
             raise UnknownName("dimension", name, DIMENSIONS)
     names = [name for name in dict.fromkeys(by) if name != "week"]
     counts = _count_all(connection, names) if where is None else _count_picked(connection, names, where)
+    if "cause" in counts.values:
+        _correct(connection, counts.values["cause"], where)
     total = counts.groups.total()
     weeks = _weeks(counts.weeks)
     of_weeks = Table("week", tuple(Share(week.week, week.incidents, week.incidents / total) for week in weeks))
@@ -169,6 +172,22 @@ def statistics_of(
         tables=tuple(tables[name] for name in dict.fromkeys(by)),
         top=_frequent(connection, nsmallest(top, counts.groups.items(), key=lambda pair: (-pair[1], pair[0]))),
     )
+
+
+def _correct(connection: Connection, causes: Counter[Any], where: ColumnElement[bool] | None) -> None:
+    """Counts what people confirmed instead of what was diagnosed; the unknown rate stays that of the diagnoses."""
+    said = aliased(Group)
+    query = (
+        select(Incident.cause, said.confirmed_cause, func.count())
+        .join(said, said.id == Incident.group_id)
+        .where(said.confirmed_cause.is_not(None), said.confirmed_cause != Incident.cause)
+        .group_by(Incident.cause, said.confirmed_cause)
+    )
+    for diagnosed, confirmed, count in connection.execute(query if where is None else query.where(where)):
+        causes[confirmed] += count
+        causes[diagnosed] -= count
+        if not causes[diagnosed]:
+            del causes[diagnosed]
 
 
 def _week_of() -> ColumnElement[int]:
