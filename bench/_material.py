@@ -52,6 +52,26 @@ def many_logs(count: int, total: int) -> list[Path]:
     return paths
 
 
+def median_seconds_to(
+    command: list[str], mark: bytes, environment: dict[str, str], runs: int = 15
+) -> tuple[float, float]:
+    """Median times until a mark stands on standard output, and until the process ended."""
+    shown, ended = [], []
+    for _ in range(runs):
+        start = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+            read = b""
+            while mark not in read:
+                piece = os.read(process.stdout.fileno(), 1 << 16)
+                if not piece:
+                    raise SystemExit(f"{command} never said {mark!r}")
+                read += piece
+            shown.append(time.perf_counter() - start)
+            process.communicate()
+        ended.append(time.perf_counter() - start)
+    return statistics.median(shown), statistics.median(ended)
+
+
 def median_seconds(command: list[str], runs: int = 15) -> float:
     """Median wall time of a whole process."""
     times = []

@@ -5,14 +5,25 @@ usage: python -m bench.speed [paste] [cold] [large] [huge] [many]
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from bench._material import FIXTURES, TRIAGE, many_logs, median_seconds, ripgrep_patterns, seconds_and_peak, verbose_log
+from bench._material import (
+    FIXTURES,
+    TRIAGE,
+    many_logs,
+    median_seconds,
+    median_seconds_to,
+    ripgrep_patterns,
+    seconds_and_peak,
+    verbose_log,
+)
 
 
 def paste() -> None:
@@ -33,12 +44,23 @@ def paste() -> None:
 
 
 def cold() -> None:
-    """A whole process against ``python -c pass``."""
+    """A whole process against ``python -c pass``: alone; with an archive until the verdict is out, and until its end."""
     log = str(FIXTURES / "trt86-profile-missing-bert-mask" / "log.txt")
     bare = median_seconds([sys.executable, "-c", "pass"], 41)
-    for form in ("json", "text"):
-        took = median_seconds([*TRIAGE, "diagnose", "--format", form, log], 41)
-        print(f"cold {form}: {took * 1e3:.0f} ms, {took / bare:.1f} x python -c pass ({bare * 1e3:.0f} ms)")
+    print(f"python -c pass: {bare * 1e3:.0f} ms")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "TRIAGE_DATA_DIR": folder}
+        subprocess.run(
+            [*TRIAGE, "archive", "import", "starter"], env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+        for form, mark in (("json", b'"verdict"'), ("text", b"NAMED")):
+            command = [*TRIAGE, "diagnose", "--format", form, log]
+            alone = median_seconds([*command, "--no-archive"], 41)
+            shown, ended = median_seconds_to(command, mark, environment, 21)
+            print(
+                f"cold {form}: {alone / bare:.1f} x without the archive; with it the verdict after {shown / bare:.1f} x,"
+                f" the end after {ended / bare:.1f} x ({ended * 1e3:.0f} ms)"
+            )
     helped = median_seconds([*TRIAGE, "--help"], 21)
     print(f"cold --help: {helped * 1e3:.0f} ms")
 
@@ -56,7 +78,7 @@ def huge() -> None:
 def _against_ripgrep(size: int, runs: int) -> None:
     log = verbose_log(size)
     subprocess.run(["cat", str(log)], stdout=subprocess.DEVNULL, check=True)  # both read from the page cache
-    command = [*TRIAGE, "diagnose", "--format", "json", str(log)]
+    command = [*TRIAGE, "diagnose", "--no-archive", "--format", "json", str(log)]
     measured = sorted(seconds_and_peak(command) for _ in range(runs))
     ours, peak = measured[len(measured) // 2]
     print(f"{size / 1e6:.0f} MB: {ours:.2f} s, {size / ours / 1e9:.2f} GB/s, peak {peak:.0f} MB")
@@ -87,12 +109,14 @@ def many() -> None:
     """10,000 mixed logs (270 MB) in one call."""
     paths = many_logs(10_000, 270_000_000)
     total = sum(path.stat().st_size for path in paths)
-    start = time.perf_counter()
-    subprocess.run(
-        [*TRIAGE, "diagnose", "--quiet", "--format", "jsonl", *map(str, paths)], stdout=subprocess.DEVNULL, check=True
-    )
-    took = time.perf_counter() - start
-    print(f"many: {len(paths):,} logs, {total / 1e6:.0f} MB in {took:.1f} s, {total / took / 1e6:.0f} MB/s")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "TRIAGE_DATA_DIR": folder}
+        for filed, options in (("diagnosed", ["--no-archive"]), ("diagnosed and filed", [])):
+            command = [*TRIAGE, "diagnose", "--quiet", *options, "--format", "jsonl", *map(str, paths)]
+            start = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=environment)
+            took = time.perf_counter() - start
+            print(f"many: {len(paths):,} logs, {total / 1e6:.0f} MB {filed} in {took:.1f} s")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from triage.diagnose.examples import (
     text_of_lines,
 )
 from triage.diagnose.features import expand, length
-from triage.diagnose.figures import NEVER, OUTSIDE, TARGET, Outcome, choose_lead, count
+from triage.diagnose.figures import NEVER, Outcome, choose_lead, count
 from triage.diagnose.shelf import DRIFT, drift, install, read_card, revert, save
 from triage.diagnose.train import RIDGE, counters, key_of, train
 from triage.errors import InputError, UsageError
@@ -260,8 +260,6 @@ def test_the_shipped_figures_hold_the_promise(shipped):
     assert card.wording.answered >= 50
     assert card.wording.precision >= 0.90
     assert card.wording.outside_answered <= 0.05 * card.wording.outside_asked
-    assert OUTSIDE > 0
-    assert TARGET > 0.90
 
 
 def test_the_shipped_model_is_small():

@@ -26,7 +26,7 @@ FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
                   "disagree", "expected .{1,60}(?:got|but|actual|found|received)", "must (?:be equal|match)")),
     ("corrupt", ("corrupt", "truncat", "broken", "damaged", "(?:invalid|bad) (?:header|magic)", "malformed",
                  "checksum", "unexpected end", "premature", "failed reading", "parse error", "incomplete")),
-    ("memory-full", ("out ?of ?memory", r"\boom\b", "allocat.{0,30}fail", "fail.{0,15} alloc",
+    ("memory-full", ("out ?of ?memory", r"\boom\b", r"\balloc.{0,30}fail", "fail.{0,15} alloc",
                      "cannot allocate", "bad.alloc", "(?:insufficient|not enough) memory",
                      "memory exhausted", "exceeds? .{0,20}memory")),
     ("late", ("timed?[ -]?out", "deadline", "too long to")),

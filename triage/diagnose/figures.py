@@ -108,7 +108,7 @@ def choose_lead(answers: Sequence[Answer], outside: Sequence[Answer], examples: 
     fitted = LogisticRegression(C=100).fit(lead[:, None], right, sample_weight=weight)
     share = np.array(weight)[order]
     sure = fitted.predict_proba(lead[order, None])[:, 1]
-    last = np.append(np.diff(lead[order]) < 0, True)  # noqa: FBT003  where the next lead is another one
+    last = np.append(np.diff(lead[order]) < 0, True)
     holds = np.flatnonzero((np.cumsum(sure * share) >= TARGET * np.cumsum(share)) & (sure >= LEAST) & last)
     return float(lead[order][holds[-1]]) if len(holds) and holds[-1] + 1 >= FEWEST else NEVER
 

@@ -275,7 +275,7 @@ def _values(cases: Sequence[Case]) -> Mapping[str, Any]:
     return {
         **UNTOUCHED,
         "state": "verified" if verified else "known",
-        "verified_at": AT if verified else None,
+        "verified_at": None,  # how long it took is not known
         "confirmed_cause": cases[0].cause if len(causes) == 1 else None,
         "confirmed_fix": cases[0].fix if len(causes) == len(fixes) == 1 else None,
         "note": "\n\n".join(_notes(cases)),
