@@ -44,7 +44,7 @@ def paste() -> None:
 
 
 def cold() -> None:
-    """A whole process against ``python -c pass``: alone; with an archive until the verdict is out, and until its end."""
+    """A whole process against ``python -c pass``: alone; with an archive until the verdict, and to its end."""
     log = str(FIXTURES / "trt86-profile-missing-bert-mask" / "log.txt")
     bare = median_seconds([sys.executable, "-c", "pass"], 41)
     print(f"python -c pass: {bare * 1e3:.0f} ms")
@@ -58,7 +58,7 @@ def cold() -> None:
             alone = median_seconds([*command, "--no-archive"], 41)
             shown, ended = median_seconds_to(command, mark, environment, 21)
             print(
-                f"cold {form}: {alone / bare:.1f} x without the archive; with it the verdict after {shown / bare:.1f} x,"
+                f"cold {form}: {alone / bare:.1f} x without an archive; with one: verdict after {shown / bare:.1f} x,"
                 f" the end after {ended / bare:.1f} x ({ended * 1e3:.0f} ms)"
             )
     helped = median_seconds([*TRIAGE, "--help"], 21)

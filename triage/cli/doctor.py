@@ -100,10 +100,10 @@ def _archive() -> Check:
 
 def _model() -> Check:
     """The classifier that speaks where rules are silent."""
-    from triage.service.models import model_path
+    from triage.service.models import model_paths
 
-    path = model_path()
-    return "classifier", True if path else None, path or "none is installed; triage learn makes one"
+    paths = model_paths()
+    return "classifier", True if paths else None, paths[0] if paths else "none is installed; triage learn makes one"
 
 
 def _extras() -> Iterator[Check]:

@@ -59,6 +59,12 @@ class Model:
             return None
         return Vote(self.causes[best], self._why(plain, text, best), self.id)
 
+    def closest(self, failure: Incident | str, most: int = 3) -> list[str]:
+        """The causes whose words are nearest, best first, however unsure: a place to look, no answer."""
+        text = failure if isinstance(failure, str) else incident_text(failure)
+        scores = (self._union.transform([expand(text)]) @ self._weights).toarray()[0]
+        return [self.causes[place] for place in scores.argsort(kind="stable")[::-1][:most] if scores[place] > 0]
+
     def lead_of(self, text: str) -> tuple[str, float]:
         """The best cause of a stored text and its lead over the next one, enough to speak or not."""
         best, lead = self._best(expand(text))

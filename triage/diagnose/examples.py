@@ -79,7 +79,9 @@ def silenced(data: bytes, library: Library) -> Silenced:
     tool = next((tool for line in data.splitlines()[:_LINES] if (tool := matched.levels.tool(line))), "other")
     if not has_failed(matched):
         return Silenced(None, rules, wordings, tool)
-    diagnosis: Diagnosis = build_diagnosis(matched, Ranked((), (), (), True), library, lines, len(data), "utf-8")
+    diagnosis: Diagnosis = build_diagnosis(
+        matched, Ranked((), (), (), True), library, lines, len(data), "utf-8", (data, 1)
+    )
     return Silenced(diagnosis.incidents[0], rules, wordings, diagnosis.incidents[0].tool)
 
 

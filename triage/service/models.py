@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
+from triage.errors import InputError
 from triage.folders import data_folder, data_home
 
 if TYPE_CHECKING:
@@ -28,22 +30,28 @@ def forget() -> None:
     _loaded.clear()
 
 
-def model_path() -> str | None:
-    """File of the model that speaks; None where none is installed."""
-    for folder in (own_folder(), shipped_folder()):
-        path = os.path.join(folder, "model.skops")
-        if os.path.exists(path):
-            return path
-    return None
+def model_paths() -> list[str]:
+    """Files of the models that may speak, the team's own first."""
+    paths = (os.path.join(folder, "model.skops") for folder in (own_folder(), shipped_folder()))
+    return [path for path in paths if os.path.exists(path)]
 
 
 def current_model() -> Model | None:
-    """The model, loaded once; None where there is none."""
-    path = model_path()
-    if path is None:
-        return None
-    if path not in _loaded:
-        from triage.diagnose.classify import load_model
+    """The model that speaks, loaded once: the first that this version can read; None where there is none."""
+    for path in model_paths():
+        if path not in _loaded:
+            _loaded[path] = _read(path)
+        if _loaded[path] is not None:
+            return _loaded[path]
+    return None
 
-        _loaded[path] = load_model(path)
-    return _loaded[path]
+
+def _read(path: str) -> Model | None:
+    """A model, or None for one that is broken or of another version, which is said once."""
+    from triage.diagnose.classify import load_model
+
+    try:
+        return load_model(path)
+    except InputError as fault:
+        print(f"triage: {fault}", file=sys.stderr)
+        return None

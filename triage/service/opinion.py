@@ -89,10 +89,19 @@ def _agreed(near: Sequence[Near], found: dict[int, rows.Neighbour]) -> tuple[Nea
 
 def _by_classifier(incident: Incident) -> Incident:
     model = current_model()
-    voted = model.vote(incident) if model else None
-    if voted is None:
+    if model is None:
         return incident
+    voted = model.vote(incident)
+    if voted is None:
+        return _with_hint(incident, model.closest(incident))
     return _likely(incident, voted.cause, f"classifier:{voted.model}", voted.why)
+
+
+def _with_hint(incident: Incident, closest: Sequence[str]) -> Incident:
+    """Still unknown, with the causes whose wording is nearest: where to begin to look."""
+    cause = incident.causes[0]
+    why = f"{cause.why} Nearest by their words, none of them sure: {', '.join(closest)}." if closest else cause.why
+    return incident._replace(causes=(cause._replace(why=why), *incident.causes[1:]))
 
 
 def _likely(incident: Incident, cause: str, by: str, why: str) -> Incident:
