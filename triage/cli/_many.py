@@ -36,6 +36,7 @@ class Outcome(NamedTuple):
     complete: Callable[[], tuple[str, str]] | None = None
     remark: str = ""
     only: bool = False
+    undecided: Diagnosed | None = None  # an unknown failure, left to the process that holds the classifier
 
 
 def diagnose_all(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
@@ -133,7 +134,7 @@ def _shared(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType, j
             done += len(outcomes)
             if show:
                 print(f"\r{done:,} of {len(inputs):,} logs", end="", file=sys.stderr, flush=True)
-            for outcome in outcomes:
+            for outcome in (_decided(each, arguments, renderer) for each in outcomes):
                 yield outcome._replace(remark="" if outcome.remark in remarks else outcome.remark)
                 remarks.add(outcome.remark)
     if show:
@@ -156,23 +157,30 @@ def _batch(inputs: list[str]) -> list[Outcome]:
 
     arguments, name = _worker["job"]
     renderer = import_module(name)
-    results = [result for result, _ in _results(inputs, arguments)]
-    found = [
-        result._replace(report=_considered(adjusted(result.report, arguments), arguments))
-        for result in results
-        if isinstance(result, Diagnosed)
-    ]
-    reports, remark = _filed_together(found, arguments)
-    told = iter(reports)
-    outcomes = []
-    for result in results:
-        if isinstance(result, Diagnosed):
-            report = next(told)
-            text = _rendered(report, arguments, renderer)
-            outcomes.append(Outcome(text, report.diagnosis.verdict, remark=remark))
-        else:
+    outcomes: list[Outcome] = []
+    known: list[tuple[int, Diagnosed]] = []
+    for result, _ in _results(inputs, arguments):
+        if not isinstance(result, Diagnosed):
             outcomes.append(Outcome(fault=str(result)))
+            continue
+        found = result._replace(report=adjusted(result.report, arguments))
+        unknown = found.report.diagnosis.verdict == "unknown"
+        if not unknown:
+            known.append((len(outcomes), found))
+        outcomes.append(Outcome(undecided=found if unknown else None))
+    reports, remark = _filed_together([found for _, found in known], arguments)
+    for (place, _), report in zip(known, reports, strict=True):
+        outcomes[place] = Outcome(_rendered(report, arguments, renderer), report.diagnosis.verdict, remark=remark)
     return outcomes
+
+
+def _decided(outcome: Outcome, arguments: Namespace, renderer: ModuleType) -> Outcome:
+    """An unknown failure after a second opinion; loading the classifier once is enough."""
+    if outcome.undecided is None:
+        return outcome
+    found = outcome.undecided._replace(report=_considered(outcome.undecided.report, arguments))
+    (report,), remark = _filed_together([found], arguments)
+    return Outcome(_rendered(report, arguments, renderer), report.diagnosis.verdict, remark=remark)
 
 
 def _filed_together(found: Sequence[Diagnosed], arguments: Namespace) -> tuple[list[Report], str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from triage.archive.filing import Filed, NewBuild, NewIncident, file_prepared, prepare
@@ -137,6 +138,12 @@ def catch_up() -> None:
         neighbours.catch_up(archive)
 
 
+@cache
+def _held() -> tuple[Archive, Origin]:
+    """The archive and where we are, for as long as this process files: asking for each batch costs more."""
+    return open_archive(), origin()
+
+
 _unusable: list[str] = []  # why this process gave the archive up: waiting for it again and again helps nobody
 
 
@@ -145,11 +152,9 @@ def file_together(found: Sequence[Diagnosed], edition: str) -> tuple[list[Report
     reports = [item.report for item in found]
     if _unusable:
         return reports, _unusable[0]
-    here = origin()
-    builds = [new_build(item.report, item.log, edition, here) for item in found]
     try:
-        with open_archive() as archive:
-            filed = file(archive, builds)
+        archive, here = _held()
+        filed = file(archive, [new_build(item.report, item.log, edition, here) for item in found])
     except TriageError as fault:
         _unusable.append(f"not filed: {fault}")
         return reports, _unusable[0]
