@@ -28,6 +28,7 @@ from triage.library import load_library
 from triage.records import KeptLog, Origin
 from triage.service import diagnose
 from triage.service.filing import Run, file, new_build
+from triage.service.opinion import second_opinion
 from triage.service.reanalysing import reanalyse
 
 SINGLE, BULK, WRITERS, EACH, STORED = 300, 5000, 8, 100, 10_000
@@ -41,7 +42,7 @@ def builds(count: int, first: int = 0) -> Iterator[NewBuild]:
     for number, row in enumerate(incidents(count, max(count // 10, 1), seed=first)):
         noise = "".join(PADDING.format(n=first + number + line) for line in range(50))
         log = f"{noise}{row.line}\n{noise[:500]}".encode()
-        report = diagnose(log, name=f"{first + number}.log")
+        report = second_opinion(diagnose(log, name=f"{first + number}.log"), with_archive=False)
         kept = KeptLog(log, b"", len(log), log.count(b"\n"))
         where = Origin("box", "github", "org/repo", "main", f"{number:040x}", f"https://ci/{first + number}", "build")
         yield new_build(report, kept, edition, where, Run(started=START + timedelta(minutes=number)))

@@ -138,6 +138,8 @@ def clip(value: str | None) -> str | None:
 
 def storable(text: str) -> str:
     """Text that every database takes: no halves of characters, no zeros (file names may hold both)."""
+    if text.isascii():
+        return text.replace("\0", "?") if "\0" in text else text
     return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 

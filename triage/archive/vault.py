@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -53,11 +54,18 @@ def _joined(log: KeptLog, decisive: Sequence[tuple[int, str]]) -> tuple[bytes, d
     return b"".join((head, note, *(line for _, line in saved), tail)), cut
 
 
+_own = threading.local()  # a compressor serves one thread at a time; making one costs as much as a small text
+
+
 def compress(data: bytes) -> bytes:
     """zstd, level 3."""
-    import zstandard
+    made = getattr(_own, "compressor", None)
+    if made is None:
+        import zstandard
 
-    return zstandard.ZstdCompressor(level=LEVEL).compress(data)
+        made = _own.compressor = zstandard.ZstdCompressor(level=LEVEL)
+    packed: bytes = made.compress(data)
+    return packed
 
 
 def decompress(body: bytes) -> bytes:
