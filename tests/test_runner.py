@@ -376,3 +376,23 @@ def test_in_a_terminal_a_signal_from_another_process_is_passed_on(told):
     os.kill(terminal.process.pid, signal.SIGINT)
     terminal.until(b"seen 2\r\n")
     assert terminal.end() == 7
+
+
+def test_a_line_of_one_stream_is_not_cut_by_the_other_in_the_log():
+    code = (
+        "import os, time\n"
+        "for number in range(20):\n"
+        "    os.write(1, b'the first half '); time.sleep(0.005)\n"
+        "    os.write(2, b'an error in between\\n'); time.sleep(0.005)\n"
+        "    os.write(1, b'and the second\\n')\n"
+        "os.write(1, b'no end')"
+    )
+    outputs = [os.pipe() for _ in range(2)]
+    with Capture() as keep:
+        run_command([sys.executable, "-c", code], keep=keep, outputs=(outputs[0][1], outputs[1][1]))
+        lines = b"".join(keep.chunks()).split(b"\n")
+    for read, write in outputs:
+        os.close(read)
+        os.close(write)
+    assert sorted(set(lines)) == [b"an error in between", b"no end", b"the first half and the second"]
+    assert len(lines) == 41

@@ -15,6 +15,7 @@ from triage.runner.capture import Capture
 PIPE = 1 << 20  # bytes that a pipe may hold: the command seldom waits for us
 _CHUNK = 1 << 18
 _BUSY = 0.004  # seconds: output that follows sooner is let gather in the pipe
+_LONGEST = 1 << 16  # bytes of a line that the log waits for
 _GATHER = 0.002  # seconds; nobody sees them, and each wake-up of ours costs the command time
 _TICK = 0.02  # seconds between looks at a pump that does not end
 
@@ -114,6 +115,7 @@ class Pump(Thread):
 
     ``fault`` says why the output did not take everything. A reader that went away
     closes the stream, so the command's next write fails as it would without us.
+    The log takes whole lines only: where two streams meet in it, neither cuts a line of the other.
     """
 
     def __init__(self, source: int, target: int, log: Capture) -> None:
@@ -123,6 +125,7 @@ class Pump(Thread):
         self._waiting = True
         self._taken = 0
         self._given_up = False
+        self._begun = b""  # of a line whose end has not come yet
 
     def run(self) -> None:
         """Until the stream ends, its reader goes away, or the pump is given up."""
@@ -135,7 +138,7 @@ class Pump(Thread):
             if not data or self._given_up:
                 break
             self._taken += len(data)
-            self._log.add(data)
+            self._keep(data)
             try:
                 if passing:
                     _write(self._target, data)
@@ -146,7 +149,23 @@ class Pump(Thread):
                 self.fault = f"output {self._target} takes no more: {fault.strerror}"
             if len(data) < _CHUNK and time.monotonic() - asked < _BUSY:
                 time.sleep(_GATHER)
+        self._end_line()
         os.close(self._source)
+
+    def _keep(self, data: bytes) -> None:
+        text = self._begun + data
+        end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        if len(text) - end > _LONGEST:
+            end = len(text)
+        if end:
+            self._log.add(text[:end])
+        self._begun = text[end:]
+
+    def _end_line(self) -> None:
+        """What came of a line that will not be ended any more."""
+        begun, self._begun = self._begun, b""
+        if begun:
+            self._log.add(begun)
 
     def _next(self) -> bytes:
         try:
@@ -169,6 +188,8 @@ class Pump(Thread):
             if foreign and time.monotonic() - ended > grace:
                 break
         self._given_up = self.is_alive()
+        if self._given_up:
+            self._end_line()
 
 
 def _readable(source: int) -> bool:
