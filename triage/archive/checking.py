@@ -104,12 +104,12 @@ def _is_large(archive: Archive) -> bool:
 def _fits(archive: Archive, findings: list[Finding]) -> bool:
     """Whether the other checks can be made; where damage was found before, that is said instead."""
     try:
-        found = upkeep.standing(archive)
+        found = schema.standing(archive)
     except ArchiveFault:
         if findings:
             return False
         raise
-    if found.kind == upkeep.FITS:
+    if found.kind == schema.FITS:
         return True
     if not findings:
         raise SchemaFault(f"{archive} ({found.version or 'no schema'}): {found.words}")

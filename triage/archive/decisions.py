@@ -9,20 +9,10 @@ from sqlalchemy import Connection, insert, select, update
 
 from triage.archive.history import note, now
 from triage.archive.session import actor
+from triage.archive.states import STATES
 from triage.archive.subjects import Subject, group_row, incident_row, newest_incident
 from triage.archive.tables import Confirmation, Group
 from triage.errors import UsageError
-
-# state -> the states that may follow; "reopened" comes by itself when a closed failure is seen again
-STATES: Mapping[str, tuple[str, ...]] = {
-    "new": ("known", "fixing", "verified", "closed"),
-    "known": ("fixing", "verified", "closed"),
-    "fixing": ("known", "verified", "closed"),
-    "verified": ("closed", "reopened"),
-    "closed": ("reopened",),
-    "reopened": ("known", "fixing", "verified", "closed"),
-}
-_DECIDED = ("confirmed_cause", "confirmed_fix", "note", "state", "verified_at")
 
 
 def confirm(connection: Connection, subject: Subject, cause: str, fix: str | None, words: str | None) -> int:

@@ -26,6 +26,7 @@ from triage.archive.rows import (
     prepare,
     uid,
 )
+from triage.archive.states import CLOSED
 from triage.archive.tables import (
     Base,
     Build,
@@ -45,7 +46,6 @@ __all__ = [
 
 AT_ONCE = 200
 FEW = 20
-CLOSED = ("verified", "closed")
 
 
 class Filed(NamedTuple):

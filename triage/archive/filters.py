@@ -17,12 +17,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from triage.archive import states
 from triage.archive.filter_values import UNIT_NAMES, span_of, version_span
 from triage.archive.words import LONGEST, words
 from triage.errors import UnknownName, UsageError
 
 TEXT = "text"
-STATES = ("new", "known", "fixing", "verified", "closed", "reopened")
+STATES = tuple(states.STATES)
 VERDICTS = ("named", "likely", "unknown")
 OPEN = ("model", "host", "branch", "repo", "source", "owner", "component", "ci")
 EXACT = ("cause", "tool", "stage", "precision", "rule", "signature", "commit", "group", "id", "confirmed")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from triage.archive.decisions import take_back
 from triage.archive.history import note, now
@@ -202,13 +202,3 @@ def _separated(connection: Connection, one: int, other: int) -> bool:
     return connection.execute(
         select(Separation.at).where(Separation.low_id == low, Separation.high_id == high)
     ).first() is not None  # fmt: skip
-
-
-def separated_from(connection: Connection, group: int) -> set[int]:
-    """Groups that a person took apart from this one."""
-    rows = connection.execute(
-        select(Separation.low_id, Separation.high_id).where(
-            or_(Separation.low_id == group, Separation.high_id == group)
-        )
-    )
-    return {number for row in rows for number in row if number != group}

@@ -17,14 +17,12 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or
 from sqlalchemy.orm import aliased
 
 from triage.archive.conditions import condition
-from triage.archive.decisions import STATES
-from triage.archive.filing import CLOSED
 from triage.archive.filters import Filter, written
 from triage.archive.history import note
 from triage.archive.session import Archive
+from triage.archive.states import CLOSED
 from triage.archive.tables import Build, Confirmation, Environment, Group, History, Incident, Log
 
-UNSOLVED = tuple(state for state in STATES if state not in CLOSED)
 _AT_ONCE = 500
 _ALL = Filter()
 

@@ -7,18 +7,40 @@ An empty SQLite file is set up when first used. Any other difference is said, ne
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, inspect, text
 
-from triage.archive.session import Archive
+from triage.archive.session import VARIABLE, Archive
 from triage.errors import SchemaFault
 from triage.folders import data_folder
 
 SEARCH_TABLES = "details_fts"  # SQLite's full-text tables, which no metadata knows
 SEARCH_INDEX = "ix_details_words"
 _LOCK = 7420981
+FITS, OLDER, NEWER, EMPTY, FOREIGN, ABSENT = "fits", "older", "newer", "empty", "foreign", "absent"
+_WORDS = {
+    FITS: "it fits this triage",
+    OLDER: "older than this triage; type: triage db upgrade",
+    NEWER: "newer than this triage knows; update triage",
+    EMPTY: "an empty database; to set it up, type: triage db upgrade",
+    FOREIGN: f"its tables are not triage's; name another database in {VARIABLE}",
+    ABSENT: "nothing is there yet; it is made when first used, or by: triage db upgrade",
+}
+
+
+class Standing(NamedTuple):
+    """How the schema of a database stands to this program: one of FITS … ABSENT, its version and the newest one."""
+
+    kind: str
+    version: str | None
+    head: str
+
+    @property
+    def words(self) -> str:
+        """What it means and what to do."""
+        return _WORDS[self.kind]
 
 
 def revisions() -> list[str]:
@@ -34,33 +56,44 @@ def current(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def standing(archive: Archive) -> Standing:
+    """Looks at the schema without changing or making anything."""
+    head = revisions()[-1]
+    if archive.path and not os.path.exists(archive.path):
+        return Standing(ABSENT, None, head)
+    with archive.read() as connection:
+        version = current(connection)
+        strangers = version is None and bool(inspect(connection).get_table_names())
+    if strangers:
+        return Standing(FOREIGN, None, head)
+    if version is None:
+        return Standing(EMPTY, None, head)
+    if version == head:
+        return Standing(FITS, version, head)
+    return Standing(OLDER if version in revisions() else NEWER, version, head)
+
+
 def require(archive: Archive) -> None:
     """Makes sure that the tables fit this program.
 
     Raises:
         SchemaFault: older (says how to upgrade), newer (says to update triage), or somebody else's tables.
     """
-    with archive.read() as connection:
-        version = current(connection)
-        strangers = version is None and bool(inspect(connection).get_table_names())
-    if version == revisions()[-1]:
+    found = standing(archive)
+    if found.kind == FITS:
         return
-    if strangers:
-        raise SchemaFault(
-            f"{archive} holds tables that are not triage's. Name another database in TRIAGE_DATABASE_URL."
-        )
-    if version is None and archive.is_sqlite:
+    if found.kind in (ABSENT, EMPTY) and archive.is_sqlite:
         upgrade(archive)
-    elif version is None:
-        raise SchemaFault(f"{archive} is empty. To set it up, type: triage db upgrade")
-    elif version in revisions():
-        raise SchemaFault(
-            f"{archive} has the older schema {version}. To bring it to {revisions()[-1]}, type: triage db upgrade"
-        )
-    else:
-        raise SchemaFault(
-            f"{archive} has schema {version}, newer than this triage knows ({revisions()[-1]}). Update triage."
-        )
+        return
+    version, head = found.version, found.head
+    raise SchemaFault(
+        {
+            FOREIGN: f"{archive} holds tables that are not triage's. Name another database in {VARIABLE}.",
+            EMPTY: f"{archive} is empty. To set it up, type: triage db upgrade",
+            OLDER: f"{archive} has the older schema {version}. To bring it to {head}, type: triage db upgrade",
+            NEWER: f"{archive} has schema {version}, newer than this triage knows ({head}). Update triage.",
+        }[found.kind]
+    )
 
 
 def upgrade(archive: Archive, revision: str = "head") -> tuple[str | None, str | None]:

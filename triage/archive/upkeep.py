@@ -5,39 +5,18 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import func, select, text
 
 from triage.archive import schema
-from triage.archive.session import VARIABLE, Archive
+from triage.archive.schema import ABSENT, EMPTY, FITS, FOREIGN, NEWER, Standing, standing
+from triage.archive.session import Archive
 from triage.archive.tables import Build, Confirmation, Environment, Group, Incident, Log, Meta
 from triage.errors import SchemaFault, UsageError
 
-FITS, OLDER, NEWER, EMPTY, FOREIGN, ABSENT = "fits", "older", "newer", "empty", "foreign", "absent"
-_WORDS = {
-    FITS: "it fits this triage",
-    OLDER: "older than this triage; type: triage db upgrade",
-    NEWER: "newer than this triage knows; update triage",
-    EMPTY: "an empty database; to set it up, type: triage db upgrade",
-    FOREIGN: f"its tables are not triage's; name another database in {VARIABLE}",
-    ABSENT: "nothing is there yet; it is made when first used, or by: triage db upgrade",
-}
 _COUNTED = {
     "incidents": Incident, "groups": Group, "builds": Build, "logs": Log,
     "environments": Environment, "confirmations": Confirmation,
 }  # fmt: skip
-
-
-class Standing(NamedTuple):
-    """How the schema of a database stands to this program: one of FITS … ABSENT, its version and the newest one."""
-
-    kind: str
-    version: str | None
-    head: str
-
-    @property
-    def words(self) -> str:
-        """What it means and what to do."""
-        return _WORDS[self.kind]
 
 
 class Overview(NamedTuple):
@@ -50,23 +29,6 @@ class Overview(NamedTuple):
     size: int | None
     free: int | None
     counts: dict[str, int]
-
-
-def standing(archive: Archive) -> Standing:
-    """Looks at the schema without changing or making anything."""
-    head = schema.revisions()[-1]
-    if archive.path and not os.path.exists(archive.path):
-        return Standing(ABSENT, None, head)
-    with archive.read() as connection:
-        version = schema.current(connection)
-        strangers = version is None and bool(inspect(connection).get_table_names())
-    if strangers:
-        return Standing(FOREIGN, None, head)
-    if version is None:
-        return Standing(EMPTY, None, head)
-    if version == head:
-        return Standing(FITS, version, head)
-    return Standing(OLDER if version in schema.revisions() else NEWER, version, head)
 
 
 def ours(archive: Archive) -> Standing:

@@ -104,8 +104,12 @@ def adjusted(report: Report, arguments: Namespace) -> Report:
     """The report with --model and --stage where the log said nothing."""
     if not arguments.model and not arguments.stage:
         return report
-    incidents = tuple(
-        incident._replace(model=incident.model or arguments.model, stage=arguments.stage or incident.stage)
-        for incident in report.diagnosis.incidents
+    from triage.service.diagnosis import with_incidents
+
+    return with_incidents(
+        report,
+        [
+            incident._replace(model=incident.model or arguments.model, stage=arguments.stage or incident.stage)
+            for incident in report.diagnosis.incidents
+        ],
     )
-    return report._replace(diagnosis=report.diagnosis._replace(incidents=incidents))

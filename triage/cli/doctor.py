@@ -85,8 +85,8 @@ def _library() -> list[Check]:
 
 def _archive() -> Check:
     """Where incidents are filed; one that is not there yet is made by the first diagnosis."""
+    from triage.archive.schema import ABSENT, EMPTY, FITS, standing
     from triage.archive.session import Archive
-    from triage.archive.upkeep import ABSENT, EMPTY, FITS, standing
     from triage.errors import TriageError
 
     try:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 SMALLEST = 1 << 16
 LONGEST_LINE = 8 << 20
-_HEAD = 1 << 16
 
 
 class Encoding(NamedTuple):

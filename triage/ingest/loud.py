@@ -52,8 +52,8 @@ def loud_lines(tail: bytes, first: int, levels: Levels, skip: frozenset[int]) ->
             score = _score(peel(lines[place]), levels)
             if score:
                 scored.append((-score, place))
-    best = [place for score, place in sorted(scored) if score == min(s for s, _ in scored)][:MOST]
-    return [_hit(lines, place, first) for place in sorted(best)]
+    loudest = min(scored, default=(0, 0))[0]
+    return [_hit(lines, place, first) for score, place in scored if score == loudest][:MOST]
 
 
 def _score(line: bytes, levels: Levels) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from triage.archive import decisions, merging, subjects
 from triage.archive.session import Archive
+from triage.archive.states import STATES
 from triage.errors import UnknownName, UsageError
 from triage.library import load_library
 
@@ -42,8 +43,8 @@ def check_cause(cause: str, fix: str | None = None) -> None:
 
 def set_state(archive: Archive, name: str, state: str) -> dict[str, Any]:
     """Moves a failure along new, known, fixing, verified, closed."""
-    if state not in decisions.STATES:
-        raise UnknownName("state", state, decisions.STATES)
+    if state not in STATES:
+        raise UnknownName("state", state, STATES)
     with archive.write() as connection:
         subject = subjects.find(connection, name)
         line = decisions.set_state(connection, subject, state)

@@ -10,7 +10,7 @@ from triage.ingest.keep import Keeper
 from triage.ingest.text import plain
 from triage.inputs import Log, open_logs
 from triage.library import Library, load_library
-from triage.records import Diagnosis, KeptLog, Report
+from triage.records import Diagnosis, Incident, KeptLog, Report
 
 if TYPE_CHECKING:
     from triage.rulebook.read import RuleSource
@@ -90,6 +90,12 @@ def _watched(log: Log, watch: Callable[[str, int], None]) -> Iterator[bytes]:
         read += len(chunk)
         watch(log.name, read)
         yield chunk
+
+
+def with_incidents(report: Report, incidents: Sequence[Incident]) -> Report:
+    """The report with other incidents; its verdict follows the first."""
+    verdict = incidents[0].causes[0].verdict if incidents else report.diagnosis.verdict
+    return report._replace(diagnosis=report.diagnosis._replace(incidents=tuple(incidents), verdict=verdict))
 
 
 def prove_rule(rule: RuleSource, library: Library) -> Iterator[str]:

@@ -19,10 +19,10 @@ from triage.archive.vault import pack
 from triage.diagnose.normal import incident_text
 from triage.environment import origin
 from triage.errors import TriageError
-from triage.records import Incident, KeptLog, Origin, Report, Seen
+from triage.records import KeptLog, Origin, Report, Seen
 from triage.reports._shape import incident_dict
 from triage.service import neighbours
-from triage.service.diagnosis import Diagnosed
+from triage.service.diagnosis import Diagnosed, with_incidents
 
 
 class Run(NamedTuple):
@@ -101,7 +101,7 @@ def told(archive: Archive, report: Report, filed: Filed) -> Report:
                 similar=neighbours.similar_to(archive, connection, incident, subject),
             )
             incidents.append(known)
-    return report._replace(diagnosis=report.diagnosis._replace(incidents=tuple(incidents)))
+    return with_incidents(report, incidents)
 
 
 def _seen(connection: Any, group: int) -> Seen:
@@ -170,9 +170,3 @@ def _named(report: Report, filed: Filed) -> Report:
             for incident in report.diagnosis.incidents
         ],
     )
-
-
-def with_incidents(report: Report, incidents: Sequence[Incident]) -> Report:
-    """The report with other incidents; its verdict follows the first."""
-    verdict = incidents[0].causes[0].verdict if incidents else report.diagnosis.verdict
-    return report._replace(diagnosis=report.diagnosis._replace(incidents=tuple(incidents), verdict=verdict))

@@ -13,6 +13,7 @@ from triage.diagnose.similar import Known, Near, nearest, same_message
 from triage.errors import TriageError
 from triage.library import load_library
 from triage.records import Cause, Incident, Report
+from triage.service.diagnosis import with_incidents
 from triage.service.models import current_model
 
 # On 515 labelled logs a neighbour that is this near and says the same with other names had the same cause
@@ -31,8 +32,7 @@ def second_opinion(report: Report, *, archive: Archive | None = None, with_archi
         opened.close()
     if all(new is old for new, old in zip(incidents, report.diagnosis.incidents, strict=True)):
         return report
-    diagnosis = report.diagnosis._replace(incidents=tuple(incidents), verdict=incidents[0].causes[0].verdict)
-    return report._replace(diagnosis=diagnosis)
+    return with_incidents(report, incidents)
 
 
 def _is_unknown(incident: Incident) -> bool:

@@ -20,10 +20,11 @@ from triage.archive.bundles.exporting import FOREIGN, as_told
 from triage.archive.bundles.grouping import Found, batches, take_groups
 from triage.archive.bundles.lines import BuildLine, ConfirmationLine, HistoryLine, IncidentLine
 from triage.archive.bundles.reading import Content
-from triage.archive.filing import CLOSED, find_groups, insert_new
+from triage.archive.filing import find_groups, insert_new
 from triage.archive.history import note, now
 from triage.archive.rows import environment_digest
 from triage.archive.session import Archive, actor
+from triage.archive.states import CLOSED
 from triage.archive.tables import (
     Build,
     Confirmation,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from triage.archive.bundles.columns import Broken, columns_of, decode
-from triage.archive.decisions import STATES
+from triage.archive.states import STATES
 from triage.archive.tables import Build, Confirmation, Group, History, Incident, Log
 
 # what is left out is local (numbers), derived when the row is made, or written beside it under another name

@@ -25,8 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Looks, and changes nothing."""
+    from triage.archive.schema import FITS
     from triage.archive.session import Archive
-    from triage.archive.upkeep import FITS, overview
+    from triage.archive.upkeep import overview
     from triage.cli._archive import print_json
 
     with Archive() as archive:
