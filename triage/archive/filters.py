@@ -5,7 +5,8 @@ r"""The filter syntax that every face shares: text -> Filter -> the same text ag
     cause:a,b model:bert* version:>=10 since:7d "optimization profile" -branch:main
 
 Terms are joined by AND. The same key twice, and a comma inside a value, mean OR; ``-`` negates.
-``key:none`` asks for what is empty, ``*`` stands for any letters. Quotes hold a value together and
+``key:none`` asks for what is empty (``version:none`` for one without a number too), ``*`` stands for
+any letters. Quotes hold a value together and
 take the meaning out of all signs in it; inside them ``\"`` is a quote and ``\\`` a backslash.
 What has no key is searched in the text: a word, a phrase in quotes, ``begin*``.
 """
