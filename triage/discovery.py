@@ -30,6 +30,7 @@ def stems(folder: str) -> list[str]:
 def load(package: str, name: str) -> ModuleType:
     """The module of one id; raises UnknownName with a suggestion."""
     known = names(package)
-    if name not in known:
-        raise UnknownName(package.rpartition(".")[2].removesuffix("s"), name, known)
+    if name.replace("_", "-") not in known:
+        kind = package.rpartition(".")[2]
+        raise UnknownName(kind.removesuffix("es" if kind.endswith("xes") else "s"), name, known)
     return import_module(f"{package}.{name.replace('-', '_')}")

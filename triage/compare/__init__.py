@@ -1,0 +1,1 @@
+"""Reference against deployed outputs: whether a model equals its source, or another model, within tolerance."""

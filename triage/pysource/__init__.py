@@ -1,0 +1,1 @@
+"""Python sources: finding and editing calls, arguments and imports with libcst. Imported inside functions only."""

@@ -1,0 +1,331 @@
+"""The search for a cure: diagnose, plan, apply on a copy, run and diagnose again, until cured or nothing is left."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from triage.backends._child import run
+from triage.knowledge import Knowledge
+from triage.records import Report
+from triage.remediate import plan, sandbox
+from triage.remediate.difference import changes
+from triage.remediate.judge import judge
+from triage.remediate.state import State
+from triage.remedy import Attempt, BuildResult, BuildSpec, ByHand, Limits, Proof, Recipe, Refusal, Remediation, Step
+from triage.workspace import File, Workspace, copy_of
+
+Diagnose = Callable[[str, BuildResult], Report]
+Prove = Callable[[Recipe, State, Workspace, str], Proof]
+
+
+class Settings(NamedTuple):
+    """Limits of a repair: attempts, seconds for all of them, bytes of memory a run may take.
+
+    ``unsafe`` tries unsafe fixes too; ``dry`` only plans; ``worked`` are fixes that cured this failure before.
+    """
+
+    attempts: int = 20
+    seconds: float = 3600.0
+    memory: int | None = None
+    unsafe: bool = False
+    dry: bool = False
+
+
+class Watch(Protocol):
+    """Is told how a repair goes on. ``running`` returns False to interrupt it."""
+
+    def started(self, number: int, what: str) -> None:
+        """An attempt begins; number 0 is the build as it is."""
+
+    def diagnosed(self, state: State) -> None:
+        """The build as it is was run and diagnosed."""
+
+    def running(self, seconds: float) -> bool:
+        """Again and again while something runs."""
+
+    def ended(self, attempt: Attempt) -> None:
+        """An attempt is over."""
+
+
+class Tools(NamedTuple):
+    """What the loop is handed from above: ways to diagnose a log, to prove outputs, and what worked before."""
+
+    diagnose: Diagnose
+    prove: Prove
+    knowledge: Knowledge
+    worked: Callable[[str | None], Sequence[str]]
+    watch: Watch
+
+
+class Repair:
+    """One repair of one build; ``place`` is a folder of its own for copies and logs."""
+
+    def __init__(self, recipe: Recipe, settings: Settings, tools: Tools, place: str) -> None:
+        self.recipe = recipe
+        self.base: Workspace | None = None
+        self.base_files: dict[str, File] = {}
+        self.start: State | None = None
+        self.best: State | None = None
+        self.attempts: list[Attempt] = []
+        self.refusals: list[tuple[str, Refusal]] = []
+        self.skipped: list[Step] = []
+        self.manual: list[ByHand] = []
+        self._settings = settings
+        self._tools = tools
+        self._place = place
+        self._fixes = plan.known_fixes()
+        self._queue: list[tuple[tuple[int, int, int], int, State, Step]] = []
+        self._sequence = itertools.count()
+        self._seen: set[str] = set()
+        self._clock = time.monotonic()
+        self.interrupted = False
+
+    def search(self) -> Remediation:
+        """Runs the build as it is, then tries what may cure it."""
+        os.makedirs(os.path.join(self._place, "logs"), exist_ok=True)
+        os.makedirs(os.path.join(self._place, "tmp"), exist_ok=True)
+        try:
+            self._begin()
+            if self.start and not self.start.good:
+                self._expand(self.start)
+                while self._queue and not self._settings.dry and not self._over() and not self._cured():
+                    self._try(*heapq.heappop(self._queue)[2:])
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return self._remediation()
+
+    def _begin(self) -> None:
+        self._tools.watch.started(0, "the build as it is")
+        self.base = copy_of(self.recipe.folder, os.path.join(self._place, "base"))
+        self.base_files = self.base.files()
+        state = State(self.base, self.recipe.command)
+        self._seen.add(state.key())
+        self._run(state, 0)
+        self.start = self.best = state
+        self._tools.watch.diagnosed(state)
+
+    def _run(self, state: State, number: int) -> None:
+        """Runs the build in a fork of the state's copy, diagnoses and compares it."""
+        state.ran = state.workspace.fork(os.path.join(self._place, f"run{number}"))
+        for output in self.recipe.outputs:  # what an earlier build left must not pass for this one's
+            if output not in self.recipe.files and os.path.isfile(state.ran.path(output)):
+                os.unlink(state.ran.path(output))
+        log = os.path.join(self._place, "logs", f"{number:02d}-build.log")
+        state.result = run(self._spec(state, state.command, log, self.recipe.timeout), self._tools.watch.running)
+        self._check_outputs(state)
+        _replace(log, state.ran.root, self.recipe.folder)
+        state.proof = Proof(None, "the build does not succeed")
+        if state.result.good:
+            state.proof = self._proof(state, number)
+        if not state.good:
+            state.report = self._tools.diagnose(log, state.result)
+
+    def _check_outputs(self, state: State) -> None:
+        assert state.ran is not None  # noqa: S101 -- for the type checker
+        assert state.result is not None  # noqa: S101
+        missing = [name for name in self.recipe.outputs if not os.path.exists(state.ran.path(name))]
+        if state.result.good and missing:
+            text = f"triage: the command ended with exit code 0, but did not write {', '.join(missing)}"
+            with open(state.result.log, "a", encoding="utf-8") as stream:
+                stream.write(f"\n{text}\n")
+            state.result = state.result._replace(exit_code=1, why=text)
+
+    def _spec(self, state: State, command: tuple[str, ...], log: str, seconds: float) -> BuildSpec:
+        assert state.ran is not None  # noqa: S101
+        left = self._settings.seconds - (time.monotonic() - self._clock)
+        limits = Limits(seconds=max(1.0, min(seconds, left)), memory=self._settings.memory)
+        environment = {"TMPDIR": os.path.join(self._place, "tmp"), **self.recipe.environment}
+        words = tuple(word.replace(self.recipe.folder, state.ran.root) for word in command)
+        return BuildSpec(words, state.ran.root, log, limits, environment, self.recipe.folder)
+
+    def _proof(self, state: State, number: int) -> Proof:
+        verify = self.recipe.verify
+        log = os.path.join(self._place, "logs", f"{number:02d}-verify.log")
+        if not (verify and verify.command):
+            assert self.base is not None  # noqa: S101
+            return self._tools.prove(self.recipe, state, self.base, log)
+        result = run(self._spec(state, verify.command, log, self.recipe.timeout), self._tools.watch.running)
+        _replace(log, state.ran.root if state.ran else "", self.recipe.folder)
+        with open(log, encoding="utf-8", errors="replace") as stream:
+            said = [line.strip() for line in stream.read(1 << 20).split("\n") if line.strip()]
+        if result.good:
+            return Proof(True, "the recipe's own check passes" + (f": {said[-1][:200]}" if said else ""))
+        _append(state.result.log if state.result else log, log)
+        why = next((line for line in reversed(said) if not line.startswith("Process completed")), result.why)
+        return Proof(False, f"the recipe's own check fails: {why[:200]}")
+
+    def _expand(self, state: State) -> None:
+        """Puts all that can be tried from here into the queue."""
+        found = state.found()
+        worked = self._tools.worked(state.signature)
+        fixes = plan.order(found.causes, self._tools.knowledge, self._fixes, worked)
+        answer = sandbox.propose(fixes, state, self.recipe, self._place)
+        self.refusals += [each for each in answer.refusals if each not in self.refusals]
+        for fix, why in answer.failed:
+            self._record(state, Step(fix, "look at the build", {}, "safe"), "not-run", why)
+        for place, step in enumerate(answer.steps):
+            if step.safety == "manual":
+                self._by_hand(step)
+            elif step.safety == "unsafe" and not self._settings.unsafe:
+                self.skipped += [step] if step not in self.skipped else []
+            elif _name(step) not in state.tried:
+                heapq.heappush(self._queue, ((-state.progress, state.idle, place), next(self._sequence), state, step))
+
+    def _by_hand(self, step: Step) -> None:
+        told = ByHand(step.fix, step.what, tuple(step.parameters.get("commands", ())))
+        if told not in self.manual:
+            self.manual.append(told)
+
+    def _try(self, parent: State, step: Step) -> None:
+        number = len(self.attempts) + 1
+        self._tools.watch.started(number, step.what)
+        started = time.monotonic()
+        workspace = parent.workspace.fork(os.path.join(self._place, f"work{number}"))
+        state = State(
+            workspace, parent.command, (*parent.path, number), progress=parent.progress, idle=parent.idle,
+            tried=parent.tried | {_name(step)},
+        )  # fmt: skip
+        staged = State(workspace, parent.command, ran=parent.ran, result=parent.result, report=parent.report)
+        applied = sandbox.apply(step, staged, self.recipe, self._place)
+        if applied.command is None:
+            self._give_up(parent, step, applied.why, state, started)
+            return
+        state.command = applied.command
+        key = state.key()
+        if key in self._seen:
+            why = "it changes nothing here" if key == parent.key() else "this state was tried before"
+            self._give_up(parent, step, why, state, started)
+            return
+        self._seen.add(key)
+        self._run(state, number)
+        result, why = judge(parent, state)
+        state.progress += result == "moved-on"
+        state.idle += {"same": 1, "worse": 2}.get(result, 0)
+        self._record(parent, step, result, why, state, time.monotonic() - started)
+        self._keep(state, result)
+
+    def _give_up(self, parent: State, step: Step, why: str, state: State, started: float) -> None:
+        state.workspace.remove()
+        self._record(parent, step, "not-run", why, seconds=time.monotonic() - started)
+
+    def _keep(self, state: State, result: str) -> None:
+        assert self.best is not None  # noqa: S101
+        if result == "cured" or (result == "moved-on" and state.progress > self.best.progress and not self.best.good):
+            self.best = state
+        if result != "cured" and not self._over():
+            self._expand(state)
+        if result != "cured" and state.ran:
+            state.ran.remove()
+
+    def _record(
+        self, parent: State, step: Step, result: str, why: str, state: State | None = None, seconds: float = 0.0
+    ) -> None:
+        attempt = Attempt(
+            len(self.attempts) + 1, parent.path[-1] if parent.path else 0, step, result, why,
+            cause_before=parent.cause, signature_before=parent.signature, seconds=round(seconds, 2),
+        )  # fmt: skip
+        if state is not None and state.result is not None:
+            attempt = attempt._replace(
+                changes=changes(parent.workspace, state.workspace, (parent.command, state.command)),
+                cause_after=state.cause, signature_after=state.signature, exit_code=state.result.exit_code,
+                log=os.path.basename(state.result.log), proof=state.proof,
+            )  # fmt: skip
+        self.attempts.append(attempt)
+        self._tools.watch.ended(attempt)
+
+    def _over(self) -> bool:
+        ran = sum(attempt.result != "not-run" for attempt in self.attempts)
+        spent = time.monotonic() - self._clock
+        broken = len(self.attempts) >= 3 * self._settings.attempts
+        return ran >= self._settings.attempts or broken or spent > self._settings.seconds
+
+    def _cured(self) -> bool:
+        return bool(self.best and self.best.good)
+
+    def _remediation(self) -> Remediation:
+        best, start = self.best, self.start
+        told = (
+            list(changes(self.base, best.workspace, (self.recipe.command, best.command), self.base_files))
+            if best and self.base
+            else []
+        )
+        status, why = self._status()
+        planned = (
+            tuple(entry[3] for entry in sorted(self._queue, key=lambda entry: entry[:2])) if self._settings.dry else ()
+        )
+        return Remediation(
+            recipe=self.recipe,
+            status=status,
+            verified=best.proof.verified if status == "cured" and best and best.proof else None,
+            why=why,
+            attempts=tuple(self.attempts),
+            path=best.path if best else (),
+            changes=tuple(told),
+            command=best.command if best else self.recipe.command,
+            cause=start.cause if start else None,
+            proof=best.proof if best else None,
+            by_hand=tuple(self._hands()),
+            skipped=(*self.skipped, *planned),
+            seconds=round(time.monotonic() - self._clock, 2),
+            interrupted=self.interrupted,
+        )
+
+    def _hands(self) -> Iterator[ByHand]:
+        yield from self.manual
+        cause = self.best.cause if self.best else None
+        for fix, title in plan.by_hand(cause, self._tools.knowledge, self._fixes):
+            yield ByHand(fix, title)
+        for fix, refusal in self.refusals:
+            if refusal.todo:
+                yield ByHand(fix, refusal.todo)
+
+    def _status(self) -> tuple[str, str]:
+        start, best = self.start, self.best
+        if start is None or best is None:
+            return "not-cured", "interrupted before the build was run"
+        if start.good:
+            return "nothing-to-try", "the build succeeds here; there is nothing to repair"
+        if best.good:
+            verified = best.proof is not None and best.proof.verified
+            return "cured", "cured and proven" if verified else "it builds; the outputs were not compared"
+        if best.path:
+            return "moved-on", f"{start.cause} is cured; what fails now is {best.cause}"
+        return self._nothing_helped(start)
+
+    def _nothing_helped(self, start: State) -> tuple[str, str]:
+        ran = [attempt for attempt in self.attempts if attempt.result != "not-run"]
+        if self.refusals:
+            return "refused", self.refusals[0][1].why
+        if ran:
+            return "not-cured", f"{len(ran)} attempt{'s' if len(ran) > 1 else ''} did not cure {start.cause}"
+        hands = list(self._hands())
+        if self.skipped:
+            return "nothing-to-try", "only unsafe repairs are left: --unsafe tries them"
+        if hands:
+            return "refused", f"{start.cause} cannot be repaired on a copy. By hand: {hands[0].title}"
+        return "nothing-to-try", f"no repair is known for {start.cause}"
+
+
+def _name(step: Step) -> str:
+    return f"{step.fix} {step.what}"
+
+
+def _replace(path: str, old: str, new: str) -> None:
+    """Puts the user's own folder for the copy's in a log."""
+    if not old or os.path.getsize(path) > 64 << 20:
+        return
+    with open(path, "rb") as stream:
+        data = stream.read()
+    if old.encode() in data:
+        with open(path, "wb") as stream:
+            stream.write(data.replace(old.encode(), new.encode()))
+
+
+def _append(path: str, other: str) -> None:
+    with open(path, "ab") as log, open(other, "rb") as stream:
+        log.write(b"\n" + stream.read(4 << 20))

@@ -1,0 +1,1 @@
+"""Triton model repositories: config.pbtxt, folders, and what the models in them have."""
