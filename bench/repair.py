@@ -20,27 +20,33 @@ from triage.service.fixing import fix_build
 
 
 class Quiet:
+    """Says how it goes on, or nothing."""
+
     def __init__(self, verbose):
         self.verbose = verbose
 
     def started(self, number, what):
+        """An attempt begins."""
         if self.verbose:
             print(f"   {number} {what}", file=sys.stderr)
 
     def diagnosed(self, state):
+        """The build as it is was run."""
         if self.verbose:
             print(f"     {state.cause}", file=sys.stderr)
 
-    def running(self, seconds):
+    def running(self, _seconds):
+        """Nothing interrupts it."""
         return True
 
     def ended(self, attempt):
+        """An attempt is over."""
         if self.verbose:
             print(f"     {attempt.result}: {attempt.why}", file=sys.stderr)
 
 
 def again(recipe, done, place):
-    """Does the cure hold in a fresh copy, run by hand?"""
+    """Whether the cure holds in a fresh copy, run by hand."""
     with tempfile.TemporaryDirectory(prefix="bench-repair-") as folder:
         fresh = os.path.join(folder, "build")
         cured = os.path.join(place, f"work{done.path[-1]}")
@@ -100,10 +106,9 @@ def main():
         )
         total, right, false = total + 1, right + bool(good), false + (held is False)
         wrong = "" if good else f" (wanted {expected}{', does not hold' if held is False else ''})"
-        print(
-            f"{'ok ' if good else 'BAD'} {name:36} {done.status:14} {len(done.attempts):2} attempts {seconds:5.1f} s  {done.why}{wrong}",
-            flush=True,
-        )
+        word = "ok " if good else "BAD"
+        told = f"{done.status:14} {len(done.attempts):2} attempts {seconds:5.1f} s  {done.why}{wrong}"
+        print(f"{word} {name:36} {told}", flush=True)
     print(f"{right} of {total} as expected, {false} false cures")
 
 

@@ -167,7 +167,11 @@ def _faults(data: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(build, dict) or not build.get("command"):
         yield '[build] needs the failing command: command = ["python", "export.py"]'
         return
-    for name, table, known in (("build", build, _BUILD), ("verify", data.get("verify", {}), _VERIFY)):
+    tables: list[tuple[str, Any, Mapping[str, Any]]] = [
+        ("build", build, _BUILD),
+        ("verify", data.get("verify", {}), _VERIFY),
+    ]
+    for name, table, known in tables:
         if not isinstance(table, dict):
             yield f"[{name}] must be a table"
             continue

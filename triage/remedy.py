@@ -33,7 +33,8 @@ class Recipe(NamedTuple):
 
     ``folder`` is absolute: where the command runs. ``files`` are what a fix may change (a name that
     ends in ``/`` is a folder). ``protected`` are files that no fix may touch, such as references.
-    ``target`` is set where triage wrote the command itself (``triage fix MODEL --target``).
+    ``target`` is set where triage wrote the command itself (``triage fix MODEL --target``); ``home`` is then the
+    user's folder, from which the model was taken.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Recipe(NamedTuple):
     environment: Mapping[str, str] = {}
     target: str | None = None
     protected: tuple[str, ...] = ()
+    home: str | None = None
 
 
 class Limits(NamedTuple):

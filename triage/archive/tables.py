@@ -291,3 +291,44 @@ class Reanalysis(Base):
     cursor: Mapped[int] = mapped_column(BigInteger)
     done: Mapped[int] = mapped_column(BigInteger)
     moved: Mapped[int] = mapped_column(BigInteger)
+
+
+class Repair(Base):
+    """One run of ``triage fix``: what was asked for and what came of it. ``recipe`` is enough to do it again."""
+
+    __tablename__ = "repairs"
+    id: Mapped[int] = mapped_column(Serial, primary_key=True)
+    uid: Mapped[str] = mapped_column(Uid, unique=True)
+    incident_id: Mapped[int | None] = mapped_column(ForeignKey("incidents.id", ondelete=CASCADE), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    verified: Mapped[bool | None]
+    why: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str | None]
+    recipe: Mapped[dict[str, Any]]
+    output: Mapped[str | None] = mapped_column(Text)
+    seconds: Mapped[float]
+
+
+class Attempt(Base):
+    """One thing that a repair tried. ``helped`` says that it is part of the way to where the repair ended."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_signature_before", "signature_before", "helped"),)
+    repair_id: Mapped[int] = mapped_column(ForeignKey("repairs.id", ondelete=CASCADE), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parent: Mapped[int]
+    fix: Mapped[str] = mapped_column(index=True)
+    what: Mapped[str] = mapped_column(Text)
+    safety: Mapped[str] = mapped_column(String(16))
+    parameters: Mapped[dict[str, Any]]
+    result: Mapped[str] = mapped_column(String(16))
+    helped: Mapped[bool]
+    why: Mapped[str] = mapped_column(Text)
+    cause_before: Mapped[str | None]
+    cause_after: Mapped[str | None]
+    signature_before: Mapped[str | None] = mapped_column(Uid)
+    signature_after: Mapped[str | None] = mapped_column(Uid)
+    exit_code: Mapped[int | None]
+    seconds: Mapped[float]

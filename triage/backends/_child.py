@@ -38,7 +38,7 @@ def run(spec: BuildSpec, watch: Callable[[float], bool] = lambda _: True) -> Bui
         spec: what to run, where, and within which limits.
         watch: is told the seconds so far, again and again; False interrupts the run.
     """
-    mark = secrets.token_hex(8)
+    mark = f"{os.getpid()}-{secrets.token_hex(8)}"
     clock = time.monotonic()
     os.makedirs(os.path.dirname(spec.log), exist_ok=True)
     with open(spec.log, "wb") as log:
@@ -60,6 +60,17 @@ def run(spec: BuildSpec, watch: Callable[[float], bool] = lambda _: True) -> Bui
         ended, why = "not-started", _tail(spec.log)
     _say_ending(spec.log, ended, code, process.returncode, why)
     return BuildResult(code, ended, time.monotonic() - clock, spec.log, why)
+
+
+def sweep() -> None:
+    """Ends what killed repairs of this user left running: marked processes whose repair is gone."""
+    for process in psutil.process_iter():
+        try:
+            owner = process.environ().get(MARK, "").partition("-")[0]
+            if owner.isdigit() and process.pid != os.getpid() and not psutil.pid_exists(int(owner)):
+                process.kill()
+        except (psutil.Error, OSError):
+            continue
 
 
 def interpreter() -> str:

@@ -85,19 +85,31 @@ class Repair:
         self._clock = time.monotonic()
         self.interrupted = False
 
-    def search(self) -> Remediation:
-        """Runs the build as it is, then tries what may cure it."""
+    def search(self, steps: Sequence[Step] = ()) -> Remediation:
+        """Runs the build as it is, then tries what may cure it.
+
+        Args:
+            steps: where these are given only they are tried, one on the other: doing an earlier repair again.
+        """
         os.makedirs(os.path.join(self._place, "logs"), exist_ok=True)
         os.makedirs(os.path.join(self._place, "tmp"), exist_ok=True)
         try:
             self._begin()
             if self.start and not self.start.good:
-                self._expand(self.start)
-                while self._queue and not self._settings.dry and not self._over() and not self._cured():
-                    self._try(*heapq.heappop(self._queue)[2:])
+                self._again(self.start, steps) if steps else self._look(self.start)
         except KeyboardInterrupt:
             self.interrupted = True
         return self._remediation()
+
+    def _look(self, start: State) -> None:
+        self._expand(start)
+        while self._queue and not self._settings.dry and not self._over() and not self._cured():
+            self._try(*heapq.heappop(self._queue)[2:])
+
+    def _again(self, start: State, steps: Sequence[Step]) -> None:
+        state: State | None = start
+        for step in steps:
+            state = self._try(state, step, expand=False) if state else None
 
     def _begin(self) -> None:
         self._tools.watch.started(0, "the build as it is")
@@ -181,7 +193,8 @@ class Repair:
         if told not in self.manual:
             self.manual.append(told)
 
-    def _try(self, parent: State, step: Step) -> None:
+    def _try(self, parent: State, step: Step, *, expand: bool = True) -> State | None:
+        """One attempt; gives the state that it led to, None where nothing was run."""
         number = len(self.attempts) + 1
         self._tools.watch.started(number, step.what)
         started = time.monotonic()
@@ -194,30 +207,31 @@ class Repair:
         applied = sandbox.apply(step, staged, self.recipe, self._place)
         if applied.command is None:
             self._give_up(parent, step, applied.why, state, started)
-            return
+            return None
         state.command = applied.command
         key = state.key()
         if key in self._seen:
             why = "it changes nothing here" if key == parent.key() else "this state was tried before"
             self._give_up(parent, step, why, state, started)
-            return
+            return None
         self._seen.add(key)
         self._run(state, number)
         result, why = judge(parent, state)
         state.progress += result == "moved-on"
         state.idle += {"same": 1, "worse": 2}.get(result, 0)
         self._record(parent, step, result, why, state, time.monotonic() - started)
-        self._keep(state, result)
+        self._keep(state, result, expand=expand)
+        return state
 
     def _give_up(self, parent: State, step: Step, why: str, state: State, started: float) -> None:
         state.workspace.remove()
         self._record(parent, step, "not-run", why, seconds=time.monotonic() - started)
 
-    def _keep(self, state: State, result: str) -> None:
+    def _keep(self, state: State, result: str, *, expand: bool) -> None:
         assert self.best is not None  # noqa: S101
         if result == "cured" or (result == "moved-on" and state.progress > self.best.progress and not self.best.good):
             self.best = state
-        if result != "cured" and not self._over():
+        if expand and result != "cured" and not self._over():
             self._expand(state)
         if result != "cured" and state.ran:
             state.ran.remove()

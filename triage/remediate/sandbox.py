@@ -134,5 +134,8 @@ def _ending(result: BuildResult) -> str:
     if result.ended != "exit":
         return f"the fix was stopped: {result.why}"
     with open(result.log, encoding="utf-8", errors="replace") as stream:
-        last = [line.strip() for line in stream if line.strip()][-2:-1]
+        lines = [line.strip() for line in stream if line.strip()]
+    if result.exit_code > 128:
+        return f"the fix's process ended: {lines[-1] if lines else result.exit_code}"
+    last = lines[-2:-1]
     return f"the fix's process ended with exit code {result.exit_code}{': ' + last[0][:200] if last else ''}"

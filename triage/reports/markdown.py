@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from triage.records import Cause, Changed, Incident, Report
+from triage.remedy import Remediation
 from triage.reports._advice import advice_for
+from triage.reports._repair import HEADLINES, number_words
 from triage.reports._shape import seen_words
 
 MEDIA_TYPE = "text/markdown"
@@ -22,6 +25,44 @@ _LINKING = (("://", ":\u200b//"), ("www.", "www\u200b."), ("WWW.", "WWW\u200b.")
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
     """One section a report."""
     return "\n".join("\n".join(_report(report)) + "\n" for report in reports)
+
+
+def repair(done: Remediation, report: Report | None, colour: bool = False, width: int = 100) -> str:
+    """A repair as a section: outcome, attempts, proof, change."""
+    return "\n".join(_repair(done)) + "\n"
+
+
+def _repair(done: Remediation) -> Iterator[str]:
+    proven = {True: " and proven", None: ", not compared"}.get(done.verified, "") if done.status == "cured" else ""
+    yield f"### {HEADLINES[done.status].capitalize()}{proven}: {done.cause or 'no failure'}"
+    yield ""
+    yield escaped(done.why)
+    if done.attempts:
+        yield ""
+        yield "| # | tried | result | why |"
+        yield "|---|---|---|---|"
+        for attempt in done.attempts:
+            yield f"| {attempt.number} | {escaped(attempt.step.what)} | {attempt.result} | {escaped(attempt.why)} |"
+    if done.status == "cured" and done.proof:
+        yield ""
+        yield f"**Proof** {escaped(done.proof.how)}"
+        for row in done.proof.numbers[:6]:
+            yield f"- {escaped(number_words(row))}"
+    if done.changes:
+        yield ""
+        yield "**Change**"
+        yield ""
+        yield from _fenced("".join(change.diff for change in done.changes)[:20_000])
+    for one in done.by_hand[:6] if not done.verified else ():
+        yield f"- by hand: {escaped(one.title)}"
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """A code block that nothing inside can end."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    yield f"{fence}diff"
+    yield from text.rstrip("\n").replace("\r", "").split("\n")
+    yield fence
 
 
 def escaped(text: str) -> str:

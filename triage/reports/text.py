@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from triage.records import Cause, Changed, Evidence, Incident, Report
+from triage.remedy import Remediation
 from triage.reports._advice import advice_for
+from triage.reports._repair import repair_lines
 from triage.reports._shape import seen_words
 
 MEDIA_TYPE = "text/plain"
@@ -18,6 +20,28 @@ SIMILAR, CHANGED = "Similar incidents", "What changed"
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
     """All reports, one after the other."""
     return "\n".join("\n".join(_report(report, _Paint(colour), width)) + "\n" for report in reports)
+
+
+def repair(done: Remediation, report: Report | None, colour: bool = False, width: int = 100) -> str:
+    """A repair on one screen: the verdict, what was tried, the proof, the change, and what to type."""
+    paint = _Paint(colour)
+    return "\n".join(repair_lines(done, _short(done, report, paint, width), paint, width)) + "\n"
+
+
+def _short(done: Remediation, report: Report | None, paint: _Paint, width: int) -> Iterator[str]:
+    """What failed, in few lines."""
+    diagnosis = report.diagnosis if report else None
+    if diagnosis is None or diagnosis.primary is None:
+        yield paint("bold", " ".join(done.recipe.command)[:width])
+        return
+    incident = diagnosis.incidents[diagnosis.primary]
+    cause = incident.causes[0]
+    title = advice_for(cause.id).title.rstrip(".")
+    yield paint(_VERDICT[cause.verdict], cause.verdict.upper()) + "  " + paint("bold", cause.id) + f"  {title}"
+    gutter = len(str(max((line.line for line in cause.evidence), default=1))) + 4
+    for line in cause.evidence[:1]:
+        yield from _marked(line, gutter, paint, width)
+    yield from _wrapped(cause.why, width, "  ")
 
 
 def settled(text: str) -> int:

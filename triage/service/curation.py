@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from triage.archive import decisions, merging, subjects
+from triage.archive.repairs import repairs_of
 from triage.archive.session import Archive
 from triage.archive.states import STATES
 from triage.errors import UnknownName, UsageError
@@ -135,6 +136,7 @@ def page(archive: Archive, name: str) -> dict[str, Any]:
             },
             "incident": None,
             "confirmations": [_plain(row) for row in subjects.confirmations(connection, subject.group)],
+            "repairs": [repair._asdict() for repair in repairs_of(connection, subject.group)],
             "history": [_plain(row) for row in subjects.timeline(connection, subject)],
         }
         if number is not None:

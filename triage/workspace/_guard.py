@@ -8,11 +8,12 @@ unguarded: it works in a copy anyway, and only absolute paths to the user's file
 import contextlib
 import ctypes
 import os
+import signal
 import struct
 import sys
 
 _RULESET, _RULE, _RESTRICT = 444, 445, 446
-_NO_NEW_PRIVILEGES = 38
+_NO_NEW_PRIVILEGES, _PARENT_DEATH = 38, 1
 # write, remove, make …: all that changes files; reading stays free
 _FIRST = 0b1_1111_1111_0010  # ABI 1 without execute, read file, read folder
 _OF_FILES = 0b10
@@ -23,6 +24,7 @@ _PATH_BENEATH = 1
 def main(words: list[str]) -> None:
     """Restricts itself and becomes the command."""
     folder, command = words[0], words[1:]
+    ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)  # a killed repair leaves no build running
     with contextlib.suppress(OSError):  # unguarded then, as told above
         _restrict(os.path.realpath(folder))
     try:
@@ -54,6 +56,8 @@ def _restrict(folder: str) -> None:
 
 
 def _allow(system: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
+    if os.path.islink(path):  # what it leads to is listed by its own name, and may be the guarded folder
+        return
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:

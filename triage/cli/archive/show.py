@@ -63,6 +63,7 @@ def _page(page: dict[str, Any]) -> Iterator[str]:
         yield f"  note: {group['note']}"
     if incident:
         yield from _incident(page)
+    yield from _repairs(page["repairs"])
     yield from _history(page["history"])
 
 
@@ -86,6 +87,16 @@ def _incident(page: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield "Environment"
         yield from (f"  {name:<16}{value}" for name, value in sorted(page["environment"].items()) if value)
+
+
+def _repairs(repairs: list[dict[str, Any]]) -> Iterator[str]:
+    if repairs:
+        yield ""
+        yield "Repairs"
+    for repair in repairs:
+        proven = " and proven" if repair["status"] == "cured" and repair["verified"] else ""
+        fixes = ", ".join(repair["fixes"]) or f"{repair['tried']} tried"
+        yield f"  {_time(repair['at'])}  {repair['status']}{proven}: {fixes}  {repair['uid']}"
 
 
 def _history(lines: list[dict[str, Any]]) -> Iterator[str]:
