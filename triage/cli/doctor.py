@@ -23,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints what it found; exit code 3 where triage cannot work."""
-    checks = [*_versions(), *_library(), _archive(), _model(), *_extras()]
+    checks = [*_versions(), *_library(), _archive(), _model(), *_extras(), *_backends()]
     if arguments.format == "json":
         import json
 
@@ -112,3 +112,13 @@ def _extras() -> Iterator[Check]:
             present = _installed(name)
             says = present or f"optional; to add it: pip install 'triage[{extra}]'"
             yield name, True if present else None, says
+
+
+def _backends() -> Iterator[Check]:
+    """What ``triage fix`` can build and run with on this machine."""
+    from triage import discovery
+
+    for name in discovery.names("triage.backends"):
+        probe = discovery.load("triage.backends", name).probe()
+        facts = ", ".join(f"{key} {value}" for key, value in probe.facts.items())
+        yield f"run {name}", True if probe.can else None, facts or probe.why or "can run here"

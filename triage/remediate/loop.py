@@ -315,14 +315,21 @@ class Repair:
         ran = [attempt for attempt in self.attempts if attempt.result != "not-run"]
         if self.refusals:
             return "refused", self.refusals[0][1].why
-        if ran:
+        if ran and any(self._answers(attempt.step.fix, start.cause) for attempt in ran):
             return "not-cured", f"{len(ran)} attempt{'s' if len(ran) > 1 else ''} did not cure {start.cause}"
         hands = list(self._hands())
         if self.skipped:
             return "nothing-to-try", "only unsafe repairs are left: --unsafe tries them"
         if hands:
             return "refused", f"{start.cause} cannot be repaired on a copy. By hand: {hands[0].title}"
+        if ran:
+            return "not-cured", f"no repair is known for {start.cause}, and what else was tried did not help"
         return "nothing-to-try", f"no repair is known for {start.cause}"
+
+    def _answers(self, fix: str, cause: str | None) -> bool:
+        """Whether a fix is meant for a cause; others are tried for a defect that they see in the files."""
+        listed = self._tools.knowledge.article(cause).fixes if cause in self._tools.knowledge.ids() else ()
+        return any(one.id == fix for one in listed) or any(one.id == fix and cause in one.causes for one in self._fixes)
 
 
 def _name(step: Step) -> str:

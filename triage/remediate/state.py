@@ -12,6 +12,9 @@ from triage.site import Found
 from triage.workspace import Workspace
 
 
+UNKNOWN, MISMATCH = "unknown", "output-mismatch"
+
+
 @dataclass
 class State:
     """A build as it stands after some attempts (``path``; empty at the start).
@@ -47,10 +50,8 @@ class State:
     @property
     def cause(self) -> str | None:
         """The id of the first cause; None where nothing failed."""
-        incident = self.incident
-        if incident and incident.causes:
-            return incident.causes[0].id
-        return None if self.good else "output-mismatch" if self.result and self.result.good else "unknown"
+        causes = self._causes()
+        return causes[0] if causes else None if self.good else UNKNOWN
 
     @property
     def signature(self) -> str | None:
@@ -67,7 +68,7 @@ class State:
         """What fixes are told of the failure."""
         incident = self.incident
         if incident is None:
-            return Found(causes=(self.cause,) if self.cause else ())
+            return Found(causes=tuple(self._causes()))
         first = incident.causes[0] if incident.causes else None
         return Found(
             causes=tuple(dict.fromkeys(self._causes())),
@@ -83,7 +84,16 @@ class State:
         )
 
     def _causes(self) -> list[str]:
-        """Causes of the primary failure first, then those of other independent failures, then of consequences."""
+        """Causes of the primary failure first, then those of other independent failures, then of consequences.
+
+        A command that succeeds with wrong outputs has failed too, whatever its log says.
+        """
+        told = self._told()
+        wrong = self.result is not None and self.result.good and not self.good
+        named = [cause for cause in told if cause != UNKNOWN]
+        return [*named, MISMATCH] if wrong else told
+
+    def _told(self) -> list[str]:
         if self.report is None:
             return []
         primary = self.incident
