@@ -20,6 +20,7 @@ MARK = "TRIAGE_BUILD"  # in the environment of everything that a build starts, s
 _TICK, _LONG_TICK = 0.02, 0.25
 _NOT_STARTED = (126, 127)
 _PATIENCE = 3.0  # seconds between asking a process to end and ending it
+_ROUNDS = 20  # of killing what starts itself again
 _GUARD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "workspace", "_guard.py")
 
 # what a shell says of a command that a signal ended
@@ -48,7 +49,8 @@ def run(spec: BuildSpec, watch: Callable[[float], bool] = lambda _: True) -> Bui
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         except OSError as fault:
-            return BuildResult(127, "not-started", 0.0, spec.log, f"{spec.command[0]}: {fault.strerror}")
+            what = spec.command[0] if os.path.isdir(spec.folder) else spec.folder
+            return BuildResult(127, "not-started", 0.0, spec.log, f"{what}: {fault.strerror}")
         try:
             ended, why = _wait(process, spec, clock, watch)
         except BaseException:
@@ -93,7 +95,8 @@ def _path(spec: BuildSpec) -> str | None:
 
 def _environment(spec: BuildSpec, mark: str) -> dict[str, str]:
     """Ours, with what makes crashes readable; temporary files stay in the build's own place."""
-    own = {"PYTHONFAULTHANDLER": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", MARK: mark}
+    marks = f"{os.environ.get(MARK, '')} {mark}".strip()  # a run inside a run belongs to both
+    own = {"PYTHONFAULTHANDLER": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", MARK: marks}
     return {**os.environ, **own, **spec.environment}
 
 
@@ -148,16 +151,21 @@ def _end_all(process: subprocess.Popen[bytes], mark: str) -> None:
         with suppress(psutil.Error):
             one.terminate()
     _, alive = psutil.wait_procs(left, timeout=_PATIENCE if left else 0)
-    for one in (*alive, *_marked(mark, process.pid)):
-        with suppress(psutil.Error):
-            one.kill()
+    for _ in range(_ROUNDS):
+        for one in alive:
+            with suppress(psutil.Error):
+                one.kill()
+        psutil.wait_procs(alive, timeout=_PATIENCE)
+        alive = list(_marked(mark, process.pid))
+        if not alive:  # else something started itself again meanwhile
+            break
     process.wait()
 
 
 def _marked(mark: str, pid: int) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            known = process.pid == pid or process.environ().get(MARK) == mark
+            known = process.pid == pid or mark in process.environ().get(MARK, "").split()
             if known and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
         except (psutil.Error, OSError):

@@ -1,1 +1,5 @@
-"""Reference against deployed outputs: whether a model equals its source, or another model, within tolerance."""
+"""Reference against deployed outputs: whether two models, or a model and its source, are equal within tolerance.
+
+``prove`` decides what can be compared, ``run`` runs models in child processes, ``verdict`` compares arrays.
+What cannot be compared is never called equal.
+"""

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from triage import discovery
 from triage.archive.repairs import NewRepair, file_repair, what_worked
 from triage.backends._child import sweep
+from triage.compare.files import Places
+from triage.compare.prove import prove
 from triage.environment import fingerprint, origin
 from triage.errors import TriageError, UsageError
 from triage.folders import data_home
@@ -164,7 +166,9 @@ def _diagnosed(path: str) -> Diagnosed:
 
 
 def _prove(recipe: Recipe, state: State, base: Workspace, log: str) -> Proof:
-    return Proof(None, "nothing to compare with: the recipe has no [verify]")
+    ran = state.ran or state.workspace
+    places = Places(base.root, state.workspace.root, ran.root)
+    return prove(recipe, state.command, places, log, keeps=getattr(state, "keeps", True))
 
 
 def _worked(signature: str | None) -> Sequence[str]:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from triage import discovery
 from triage.errors import UsageError
+from triage.onnxgraph import external, files
 from triage.remedy import Recipe
-
-LARGE = 8 << 20
 
 
 def recipe_for(words: Sequence[str], target: str) -> Recipe:
@@ -69,15 +68,8 @@ def _beside(model: str, base: str) -> list[str]:
     stem = os.path.splitext(os.path.basename(model))[0]
     named = [name for name in os.listdir(base) if name.startswith(stem) and os.path.isfile(os.path.join(base, name))]
     try:
-        import onnx
-        from onnx.external_data_helper import _get_all_tensors, uses_external_data
-
-        tensors = _get_all_tensors(onnx.load(model, load_external_data=False))
-        places = {entry.value for tensor in tensors if uses_external_data(tensor)
-                  for entry in tensor.external_data if entry.key == "location"}  # fmt: skip
-    except Exception:  # noqa: BLE001 -- a broken model is what the repair is for
+        places = set(external.by_location(external.stored(files.load(model, weights=False))))
+    except (ValueError, OSError):  # a broken model is what the repair is for
         places = set()
-    return [
-        *named,
-        *(place for place in places if os.path.isfile(os.path.join(base, place)) and not os.path.isabs(place)),
-    ]
+    inside = (place for place in places if not os.path.isabs(place) and ".." not in place.split("/"))
+    return [*named, *(place for place in inside if os.path.isfile(os.path.join(base, place)))]

@@ -1,0 +1,11 @@
+"""QLinearAdd of ONNX Runtime."""
+
+from __future__ import annotations
+
+from triage.onnxgraph.decompose import _quantized
+from triage.onnxgraph.decompose._work import Work
+
+
+def rewrite(work: Work) -> None:
+    """Dequantize, Add, quantize."""
+    _quantized.two(work, "Add")

@@ -1,0 +1,11 @@
+"""QLinearLeakyRelu of ONNX Runtime."""
+
+from __future__ import annotations
+
+from triage.onnxgraph.decompose import _quantized
+from triage.onnxgraph.decompose._work import Work
+
+
+def rewrite(work: Work) -> None:
+    """Dequantize, LeakyRelu, quantize."""
+    _quantized.one(work, lambda name: work.build.add("LeakyRelu", name, alpha=work.attribute("alpha", 0.01)))

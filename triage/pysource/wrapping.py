@@ -1,0 +1,221 @@
+"""A module round the exported one that takes and returns plain tensors, and example inputs in the wanted form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import libcst as cst
+
+from triage.pysource import arguments, names, statements
+from triage.pysource.axes import strings
+from triage.pysource.bindings import literal, method_of
+from triage.pysource.calls import CallSite
+from triage.pysource.examples import example_arguments, forward_parameters, is_tensor
+from triage.pysource.flow import Origin
+from triage.pysource.project import dotted_text
+from triage.pysource.source import Source
+
+OUTPUTS = re.compile(
+    r"Only tensors, lists,? (?:and )?tuples|received an input of unsupported type: (?!.*Tensor)"
+    r"|in output, which is not a known type|'(?:int|float|bool|NoneType|str)' object has no attribute 'name'"
+    r"|can be output from traced functions|DynamicCache|EncoderDecoderCache"
+    r"|Unsupported input type|It looks like one of the (?:inputs|outputs) with type"
+)
+CACHE = re.compile(r"DynamicCache|EncoderDecoderCache|past_key_values|StaticCache")
+MISSING = re.compile(r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: ")
+LIST = re.compile(r"Expecting `?args`? to be a tuple|must be Tensor, not list|'list' object has no attribute")
+
+_CLASS = """class {name}({module}):
+    \"\"\"Takes and returns plain tensors.\"\"\"
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, {parameters}):
+        return {collect}(self.model({given}))
+"""
+_COLLECT = """def {collect}(value):
+    \"\"\"Every tensor of an output, in its order.\"\"\"
+    if isinstance(value, {tensor}):
+        return (value,)
+    if isinstance(value, (bool, int, float)):
+        return ({torch}.tensor(value),)
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        value = getattr(value, "__dict__", {{}}).values()
+    return tuple(tensor for each in value for tensor in {collect}(each))
+"""
+
+
+class Input(NamedTuple):
+    """A parameter of the wrapper, what is handed on for it, and the example for it (None: it is fixed in the text)."""
+
+    parameter: str
+    given: str
+    example: str
+
+
+def with_tuple(call: CallSite) -> bool:
+    """Example inputs that stand in a list become a tuple."""
+    for one in call.argument("args", 1):
+        for origin in call.flow.origins(one.source, one.value) if not one.keys else ():
+            if isinstance(origin.node, cst.List) and call.flow.project.may_change(origin.source):
+                inner = origin.source.code(origin.node)[1:-1].strip().rstrip(",")
+                origin.source.replace(origin.node, f"({inner},)")
+                return True
+    return False
+
+
+def with_empty_keywords(call: CallSite) -> bool:
+    """A dictionary at the end of the example inputs is taken for keywords; an empty one behind it keeps it an input."""
+    for one in call.argument("args", 1):
+        if one.keys or call.argument("kwargs"):
+            return False
+        for origin in call.flow.origins(one.source, one.value):
+            node = origin.node
+            if not call.flow.project.may_change(origin.source):
+                continue
+            if isinstance(node, cst.Tuple) and node.elements and _is_dict(call, origin, node.elements[-1].value):
+                end = origin.source.span(node.elements[-1].value)[1]
+                origin.source.insert(end, ", {}")
+                return True
+    return False
+
+
+def with_keywords(call: CallSite) -> bool:
+    """A bare dictionary of example inputs, whose keys are forward()'s parameters, is handed over as keywords."""
+    parameters = forward_parameters(call) or []
+    given = arguments.given(call.node, "args", 1)
+    if given is None or call.argument("kwargs") or not call.flow.project.may_change(call.source):
+        return False
+    for origin in call.flow.origins(call.source, given.value):
+        keys = _keys(origin)
+        if keys and (set(keys) <= set(parameters) or not parameters):
+            text = call.source.code(given.value)
+            call.source.replace(given.value, "()")
+            arguments.add(
+                call.source, call.node, f"kwargs=dict({text})" if origin.node is not given.value else f"kwargs={text}"
+            )
+            return True
+    return False
+
+
+def without_cache(call: CallSite) -> bool:
+    """The model is told to return no cache of keys and values."""
+    for one in call.argument("model", 0):
+        text = dotted_text(one.value)
+        if text and not one.keys and one.source is call.source and call.flow.project.may_change(call.source):
+            statements.insert_before(call.source, call.node, f"{text}.config.use_cache = False")
+            return True
+    return False
+
+
+def wrap(call: CallSite) -> bool:
+    """Defines a wrapper before the export and exports it. False: inputs cannot be told apart."""
+    found = call.argument("model", 0)
+    inputs = list(_inputs(call) or ())
+    if not found or found[0].keys or found[0].source is not call.source or not inputs:
+        return False
+    if call.shift or not call.flow.project.may_change(call.source) or arguments.given(call.node, "args", 1) is None:
+        return False
+    source = call.source
+    name, collect = _free(source.data, "PlainTensors"), _free(source.data, "plain_tensors")
+    torch = names.spelled(source, "torch.x")[0].removesuffix(".x")
+    parameters = [one for one in inputs if one.parameter]
+    collecting = _COLLECT.format(collect=collect, tensor=f"{torch}.Tensor", torch=torch)
+    text = f"{collecting}\n\n" + _CLASS.format(
+        name=name,
+        module=names.spelled(source, "torch.nn.Module")[0],
+        collect=collect,
+        parameters=", ".join(one.parameter for one in parameters),
+        given=", ".join(one.given for one in inputs if one.given),
+    )
+    statements.insert_top(source, call.node, text)
+    model = source.code(found[0].value)
+    source.replace(
+        found[0].value,
+        f"{name}({model}).train({model}.training)" if dotted_text(found[0].value) else f"{name}({model}).eval()",
+    )
+    _replace_examples(call, parameters)
+    return True
+
+
+def _replace_examples(call: CallSite, parameters: list[Input]) -> None:
+    given = arguments.given(call.node, "args", 1)
+    texts = [one.example for one in parameters]
+    if given is not None:
+        call.source.replace(given.value, "(" + ", ".join(texts) + ("," if len(texts) == 1 else "") + ")")
+    arguments.remove(call.source, *(one.holder for one in call.argument("kwargs") if one.source is call.source))
+
+
+def _inputs(call: CallSite) -> list[Input] | None:
+    given = example_arguments(call)
+    if given is None:
+        return None
+    places, named = given
+    known = forward_parameters(call) or strings(call, "input_names")
+    found: list[Input] = []
+    for at, origin in enumerate(places):
+        name = known[at] if at < len(known) else f"input_{at}"
+        found += list(_input(call, origin, name, ""))
+    for key, origin in named.items():
+        found += list(_input(call, origin, key, f"{key}="))
+    taken = [one.parameter for one in found if one.parameter]
+    return found if len(set(taken)) == len(taken) else None
+
+
+def _input(call: CallSite, origin: Origin, name: str, prefix: str) -> Iterator[Input]:
+    """One example input: a tensor, a constant, or an object that is made of tensors."""
+    text = origin.source.code(origin.node)
+    made = _construction(call, origin)
+    if made is not None:
+        source, node = made
+        parts, keys = [], []
+        for at, arg in enumerate(node.args):
+            key = arg.keyword.value if arg.keyword is not None else f"{name}_{at}"
+            parts.append((f"{arg.keyword.value}=" if arg.keyword is not None else "") + key)
+            keys.append((key, source.code(arg.value)))
+        whole = f"{prefix}{source.code(node.func)}({', '.join(parts)})"
+        for at, (key, example) in enumerate(keys):
+            yield Input(key, whole if at == 0 else "", example)
+    elif is_tensor(call, origin):
+        yield Input(name, prefix + name, text)
+    else:
+        yield Input("", prefix + text, "")
+
+
+def _construction(call: CallSite, origin: Origin) -> tuple[Source, cst.Call] | None:
+    """``Batch(ids, mask=…)`` of a class of the build that is no module: its parts are what is traced."""
+    for each in call.flow.origins(*origin[:2]):
+        if isinstance(each.node, cst.Call) and not each.keys and each.node.args:
+            found = call.flow.definition(each.source, each.node.func)
+            starred = any(arg.star for arg in each.node.args)
+            if found and isinstance(found[1], cst.ClassDef) and not method_of(found[1], "forward") and not starred:
+                return each.source, each.node
+    return None
+
+
+def _is_dict(call: CallSite, origin: Origin, value: cst.BaseExpression) -> bool:
+    found = call.flow.origins(origin.source, value)
+    return bool(found) and all(
+        isinstance(one.node, cst.Dict) or (isinstance(one.node, cst.Call) and dotted_text(one.node.func) == "dict")
+        for one in found
+    )
+
+
+def _keys(origin: Origin) -> list[str]:
+    if isinstance(origin.node, cst.Dict):
+        found = [literal(one.key) for one in origin.node.elements if isinstance(one, cst.DictElement)]
+        return [key for key in found if isinstance(key, str)]
+    return []
+
+
+def _free(data: bytes, name: str) -> str:
+    """A name that the file does not use yet."""
+    while re.search(rf"\b{name}\b".encode(), data):
+        name += "_"
+    return name
