@@ -20,7 +20,7 @@ for name in ("NO_COLOR", "CLICOLOR_FORCE", "TRIAGE_DEBUG", "PYTHONIOENCODING"):
 
 
 def pytest_configure(config):
-    for name in ("SIGINT", "SIGQUIT", "SIGHUP"):  # a background job or nohup ignores them, and so would all that we start
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP"):  # background jobs and nohup ignore them, and so would our children
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)

@@ -84,7 +84,8 @@ def bench(tmp_path, monkeypatch, library):
     def make(fixes, build, *, files=("build.py", "x.txt"), verify=None, watch=None, settings=None, **given):
         for name, (propose, apply, *safety) in fixes.items():
             bodies = {"propose": textwrap.indent(propose, "    "), "apply": textwrap.indent(apply, "    ")}
-            text = FIX.format(title=f"Do {name}.", causes=("calibration-failed",), safety=(safety or ["safe"])[0], **bodies)
+            said = {"title": f"Do {name}.", "causes": ("calibration-failed",), "safety": (safety or ["safe"])[0]}
+            text = FIX.format(**said, **bodies)
             (package / f"{name}.py").write_text(text)
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)

@@ -323,7 +323,7 @@ def code(tmp_path, text):
     path = tmp_path / "m" / "1" / "model.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    return read.__wrapped__(str(path), "m", "1", str(path.parent.parent))
+    return read(str(path), "m", "1", str(path.parent.parent))
 
 
 HEAD = "import os, json\nimport numpy as np\nimport triton_python_backend_utils as pb_utils\n"

@@ -160,7 +160,7 @@ class _Torch:
             tensors = {name: self.torch.from_numpy(array) for name, array in feeds.items()}
             try:
                 outputs = self._call(tensors)
-            except Exception:
+            except (TypeError, AttributeError, ValueError, RuntimeError):
                 if isinstance(self.subject, self.torch.nn.Module):
                     raise
                 outputs = self._call(feeds)  # it may be a function of NumPy arrays

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from triage.pysource.interface import Tensor
@@ -114,7 +114,8 @@ def _shapes(path: str) -> Iterator[tuple[int, ...]]:
 
 
 def _header(stream: IO[bytes]) -> tuple[int, ...]:
-    from numpy.lib import format as npy
+    from numpy.lib import format as numpy_format
 
+    npy: Any = numpy_format
     read = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
     return tuple(read(stream)[0])

@@ -31,10 +31,15 @@ _SHAPE = re.compile(r"[\[(]\s*(\d{1,6}(?:\s*,\s*\d{1,6}){0,7})\s*,?\s*[\])]|(?<!
 
 def propose(site: Site) -> Iterator[Proposal | Refusal]:
     """One proposal for each model whose fixed sizes an engine held against what it was given."""
+    if not re.search(r"(?i)tensorrt|\[TRT\]", site.log):
+        return
     for path, model in files.each(site):
         inputs = {name: dims for name, dims in _relaxing.fixed(model).items() if dims and None not in dims}
         wanted = _wanted(site.log, inputs)
-        if wanted:
+        if wanted and _relaxing.turned(site, model, wanted):
+            why = f"what is fed has the dimensions of {path} in another order (layout)"
+            yield Refusal(why, "transpose the data before it is fed")
+        elif wanted:
             yield from _relaxing.offer(site, path, model, [_relaxing.sharing(model, wanted)], None)
 
 

@@ -22,7 +22,7 @@ from triage.trtbuild import feeds, look, overflow, ranges
 if TYPE_CHECKING:
     from triage.trtbuild.look import View
 
-CAUSES = ("fp16-overflow", "nan-or-inf-output", "output-mismatch", "process-crashed")
+CAUSES = ("fp16-overflow", "nan-or-inf-output", "output-mismatch")
 SAFETY = "safe"
 _MARGIN = 0.25  # a fused layer adds up more than single tensors show
 _OBEY = "obey_precision_constraints"

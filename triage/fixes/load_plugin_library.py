@@ -23,7 +23,7 @@ from triage.trtbuild import carriers, look
 if TYPE_CHECKING:
     from triage.trtbuild.script import Script
 
-CAUSES = ("plugin-missing", "operator-unsupported", "engine-corrupt")
+CAUSES = ("plugin-missing", "operator-unsupported")
 SAFETY = "unsafe"
 _OWN = re.compile(
     r"(?:_TRT|_ONNX_TRT|Dynamic)$|^(?:BatchTilePlugin|CoordConvAC|CropAndResize|DecodeBbox3DPlugin|fMHA_V2|fMHCA|GroupNorm|LayerNorm|"

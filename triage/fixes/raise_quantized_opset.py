@@ -27,9 +27,10 @@ CAUSES = ("model-invalid", "opset-unsupported", "qdq-invalid", "configuration-er
 SAFETY = "safe"
 EVIDENT = False
 _AXIS = re.compile(
-    r"Unrecognized attribute: axis for operator (?:De)?QuantizeLinear|requires onnx opset version (?P<opset>\d+)"
+    r"Unrecognized attribute: axis for operator (?:Dequantize|Quantize)Linear"
+    r"|requires onnx opset version (?P<opset>\d+)"
 )
-_BLOCK = re.compile(r"Unrecognized attribute: block_size for operator (?:De)?QuantizeLinear")
+_BLOCK = re.compile(r"Unrecognized attribute: block_size for operator (?:Dequantize|Quantize)Linear")
 
 
 def propose(site: Site) -> Iterator[Proposal | Refusal]:

@@ -20,7 +20,7 @@ from triage.fixes import Example, Site
 from triage.remedy import Proposal, Refusal
 from triage.tritonrepo import changes, files, samples
 from triage.tritonrepo.config import Config
-from triage.tritonrepo.misplaced import candidate
+from triage.tritonrepo.misplaced import candidate, renamed
 from triage.tritonrepo.survey import Model, Survey, survey
 from triage.tritonrepo.words import closest
 
@@ -109,7 +109,7 @@ def _wrong(found: Survey, model: Model, config: Config, held: list[str]) -> str:
         refused = re.search(r"unexpected 'platform' and 'backend' pair", found.site.log)
         return f" without platform {platform}" if refused or not held or backend not in held else ""
     own = backend or files.platforms().get(platform or "")
-    if own and held and own not in held and own in files.backends():
+    if own and held and own not in held and own in files.backends() and renamed(found, model, own) is None:
         return f", for the version folder holds {files.default_file(held[0])}"
     if not backend and not platform and re.search(rf"backend' for '{name}'|backend for model '{name}'", found.site.log):
         return "" if held else ", as its file tells"

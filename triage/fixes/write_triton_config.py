@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from triage.fixes import Example, Site
+from triage.fixes import Example, Found, Site
 from triage.remedy import Proposal, Refusal
 from triage.tritonrepo import ensembles, hints, samples
 from triage.tritonrepo.config import Config
@@ -130,6 +130,6 @@ def _after(site: Site) -> None:
 
 _STRICT = ("python", "serve.py", "--disable-auto-complete-config")
 EXAMPLES = (
-    Example(_missing, _after, command=_STRICT),
+    Example(_missing, _after, command=_STRICT, found=Found(causes=("model-config-invalid",), tool="triton")),
     Example(samples.repository, None, command=_STRICT, applies=False),
 )

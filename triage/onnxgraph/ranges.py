@@ -10,9 +10,7 @@ _PASSING = frozenset(
     ("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Transpose", "Flatten", "Expand", "Concat", "Slice",
      "Split", "Tile", "Clip", "Pad", "CastLike", "Abs")
 )  # fmt: skip
-_TABLES = frozenset(
-    ("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "GatherBlockQuantized")
-)
+_TABLES = frozenset(("Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "GatherBlockQuantized"))
 _HOLDING = ("Cast", "DequantizeLinear", "Identity", "Transpose")
 _SIZES = frozenset(("ConstantOfShape", "Range", "Expand", "Tile", "Reshape", "TopK", "Slice", "Resize", "Loop"))
 

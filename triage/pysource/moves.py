@@ -17,7 +17,7 @@ from triage.pysource.flow import Flow
 from triage.pysource.movetable import Move, table
 from triage.pysource.places import Place
 from triage.pysource.project import dotted_text
-from triage.pysource.source import Source
+from triage.pysource.source import Source, inner_first
 
 _ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'|module ([\w.]+) has no attribute (\w+)")
 _IMPORT = re.compile(r"cannot import name '?(\w+)'? from '?([\w.]+)'?")
@@ -169,7 +169,7 @@ def _names(flow: Flow, source: Source, move: Move) -> bool:
         if one.module is not None and not one.relative and dotted_text(one.module) == move.old:
             source.replace(one.module, move.new)
             done = True
-    for node in list(uses(source, move.old)):
+    for node in inner_first(source, uses(source, move.old)):
         if isinstance(node, cst.Name) and rebound:
             _adapt(source, node, move)
             continue
@@ -227,7 +227,7 @@ def _adapt(source: Source, node: cst.CSTNode, move: Move) -> None:
 
 def _calls(flow: Flow, source: Source, move: Move) -> bool:
     done = False
-    for node in list(uses(source, move.old)):
+    for node in inner_first(source, uses(source, move.old)):
         call = source.parent(node)
         if not isinstance(call, cst.Call) or call.func is not node:
             continue
@@ -243,7 +243,7 @@ def _calls(flow: Flow, source: Source, move: Move) -> bool:
 def _filled(source: Source, call: cst.Call, move: Move) -> str | None:
     """The new call: ``{0}`` and ``{1}`` are its first arguments, ``{*}`` all of them."""
     plain = arguments.positional(call)
-    texts = [source.code(arg.value) for arg in plain]
+    texts = [source.edited(arg.value) for arg in plain]
     if "{*}" not in move.new and (len(texts) < (move.takes or 1) or (move.takes and len(call.args) > move.takes)):
         return None
     if move.when_argument:
@@ -265,11 +265,11 @@ def _filled(source: Source, call: cst.Call, move: Move) -> str | None:
 
 def _indices(flow: Flow, source: Source, move: Move) -> bool:
     done = False
-    for node in list(uses(source, move.old)):
+    for node in inner_first(source, uses(source, move.old)):
         found = _looked_up(source, node)
         if found is not None:
             text, needs = names.spelled(source, move.new)
-            source.replace(found[0], f"{text}({source.code(found[1])})")
+            source.replace(found[0], f"{text}({source.edited(found[1])})")
             if needs is not None:
                 names.add_import(source, f"import {needs}")
             done = True
@@ -328,6 +328,8 @@ def _arguments(flow: Flow, source: Source, move: Move, goes: list[Place]) -> boo
                 done = True
             continue
         for one in given:
+            if move.values and one.source.code(one.value) not in move.values.split(", "):
+                continue
             if one.keys:
                 found = [place for place in places.of_argument(flow, one) if place.path is not None]
                 done = bool(found) or done
@@ -352,7 +354,10 @@ def _keywords(flow: Flow, source: Source, move: Move) -> bool:
         if len(plain) > 9 and not isinstance(literal(plain[9].value), int):
             continue
         for arg, key in zip(plain[3:], OLD_ORDER[3:], strict=False):
-            source.insert(source.span(arg)[0], f"{key}=")
+            if source.code(arg.value) == "None":  # stood for the default
+                _gone_together(source, arg)
+            else:
+                source.insert(source.span(arg)[0], f"{key}=")
         done = True
     return done
 

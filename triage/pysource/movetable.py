@@ -23,6 +23,7 @@ class Move(NamedTuple):
     drops: str = ""
     when: str = ""
     when_argument: str = ""
+    values: str = ""
     unless: str = ""
     installs: str = ""
     quiet: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar, overload
 
 import libcst as cst
@@ -58,6 +58,17 @@ class Source:
         """The text of a node."""
         start, end = self.span(node)
         return self.data[start:end].decode()
+
+    def edited(self, node: cst.CSTNode) -> str:
+        """The text of a node with the edits inside it; they are taken up, for an edit of what holds it."""
+        start, end = self.span(node)
+        inside = [edit for edit in self.edits if start <= edit.start and edit.end <= end]
+        self.edits[:] = [edit for edit in self.edits if edit not in inside]
+        parts, position = [], start
+        for edit in sorted(dict.fromkeys(inside), key=lambda each: (each.start, each.end)):
+            parts += [self.data[position : edit.start], edit.text.encode()]
+            position = edit.end
+        return b"".join([*parts, self.data[position:end]]).decode()
 
     def line(self, node: cst.CSTNode) -> int:
         """The line on which a node begins, from 1 on."""
@@ -139,6 +150,16 @@ class Source:
     def remove(self, start: int, end: int) -> None:
         """Leaves out some bytes."""
         self.edits.append(Edit(start, end, ""))
+
+
+def inner_first(source: Source, nodes: Iterable[A]) -> list[A]:
+    """Nodes in an order in which what stands inside another one comes before it."""
+
+    def key(node: cst.CSTNode) -> tuple[int, int]:
+        start, end = source.span(node)
+        return -start, end - start
+
+    return sorted(nodes, key=key)
 
 
 def apply_edits(text: str, edits: list[Edit], path: str = "") -> str:

@@ -14,7 +14,7 @@ from triage.pysource import arguments, names, trttypes
 from triage.pysource.bindings import literal
 from triage.pysource.flow import Flow
 from triage.pysource.project import dotted_text
-from triage.pysource.source import Source
+from triage.pysource.source import Source, inner_first
 
 _SAID = (
     re.compile(r"'(?:[\w.]*\.)?(\w+)' object has no attribute '(\w+)'"),
@@ -116,9 +116,9 @@ def _uses(flow: Flow, release: tuple[int, int]) -> Iterator[Use]:
         if _number(row.gone) <= release and (not row.since or _number(row.since) <= release):
             rows.setdefault(row.name, []).append(row)
     for source in flow.project.sources():
-        if b"tensorrt" not in source.data and not any(row.sure for row in table()):
+        if not trttypes.in_script(flow, source):
             continue
-        for node in source.find(cst.Attribute):
+        for node in inner_first(source, source.find(cst.Attribute)):
             found = [row for row in rows.get(node.attr.value, ()) if _fits(flow, source, node, row)]
             if found:
                 yield Use(source, node, found[-1] if _is_target(source, node) else found[0])
@@ -267,15 +267,16 @@ class _Writer:
             given = arguments.given(self.call, "bindings", 1) if self.call is not None else None
             text = text.replace("{bindings}", self.source.code(given.value)) if given is not None else text
         for at, value in enumerate(values):
-            text = text.replace(f"{{{at}}}", self.source.code(value))
-            if f"{{name:{at}}}" in text:
-                text = text.replace(f"{{name:{at}}}", self._tensor(value))
+            if f"{{{at}}}" in text or f"{{name:{at}}}" in text:
+                now = self.source.edited(value)
+                text = text.replace(f"{{{at}}}", now).replace(f"{{name:{at}}}", self._tensor(value, now))
         return text
 
-    def _tensor(self, value: cst.BaseExpression) -> str:
+    def _tensor(self, value: cst.BaseExpression, text: str) -> str:
         """An argument that may be a binding's number, as a tensor's name."""
         engine = self.object if self.row.owner == "ICudaEngine" else f"{self.object}.engine"
-        text = self.source.code(value)
+        if isinstance(value, cst.Call) and dotted_text(value.func).endswith(".get_binding_index") and value.args:
+            return self.source.code(value.args[0].value)
         kind = trttypes.index_or_name(self.flow, self.source, value)
         if kind == "name":
             return text
@@ -340,8 +341,11 @@ def _loops(flow: Flow) -> None:
     """``for name in engine`` gave the tensors' names; it is written out, for newer engines are not iterated."""
     for source in flow.project.sources():
         for loop in source.find(cst.For, cst.CompFor):
-            if not isinstance(loop.iter, cst.Name | cst.Attribute) or not flow.project.may_change(source):
+            over: cst.BaseExpression = loop.iter
+            if isinstance(over, cst.Call) and dotted_text(over.func) == "enumerate" and over.args:
+                over = over.args[0].value
+            if not isinstance(over, cst.Name | cst.Attribute) or not flow.project.may_change(source):
                 continue
-            if "ICudaEngine" in trttypes.kinds(flow, source, loop.iter):
-                text = source.code(loop.iter)
-                source.replace(loop.iter, f"[{text}.get_tensor_name(i) for i in range({text}.num_io_tensors)]")
+            if "ICudaEngine" in trttypes.kinds(flow, source, over):
+                text = source.code(over)
+                source.replace(over, f"[{text}.get_tensor_name(i) for i in range({text}.num_io_tensors)]")

@@ -11,7 +11,6 @@ from triage.remedy import BuildResult, Proof
 from triage.site import Found
 from triage.workspace import Workspace
 
-
 UNKNOWN, MISMATCH = "unknown", "output-mismatch"
 
 

@@ -199,7 +199,8 @@ def _file(found: Survey, model: Model) -> Iterator[Plan | Refusal]:
     ):
         return
     own = [kind.backend for kind in files.KINDS if kind.file in held]
-    if (backend is not None and wanted is None) or (own and backend not in own and not told):
+    other_backend = bool(own) and backend not in own and not told and renamed(found, model, backend) is None
+    if (backend is not None and wanted is None) or other_backend:
         return  # its backend is wrong, not its file
     yield from _found_file(found, model, backend, wanted)
 
@@ -225,6 +226,14 @@ def _found_file(found: Survey, model: Model, backend: str | None, wanted: str | 
             yield Plan(model.folder.path, what, ways=(Way(model.path, config.text, new.text, what),), rank=1)
         return
     yield from _deeper(found, model, backend, wanted)
+
+
+def renamed(found: Survey, model: Model, backend: str | None) -> str | None:
+    """The file that its backend would load under the right name; none where the server has not this backend."""
+    name = candidate(found, model, backend)
+    code = model._replace(config=None).python()
+    used = {os.path.basename(path) for path in code.files} if code is not None else set()
+    return None if name in used or backend in found.missing_backends else name
 
 
 def candidate(found: Survey, model: Model, backend: str | None) -> str | None:

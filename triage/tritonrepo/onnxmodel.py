@@ -42,9 +42,17 @@ class Values(NamedTuple):
     output: tuple[Value, ...]
 
 
-@lru_cache(maxsize=64)
 def values(path: str) -> Values | None:
     """Inputs and outputs of a file; None where it cannot be read."""
+    try:
+        told = os.stat(path)
+    except OSError:
+        return None
+    return _values(path, told.st_mtime_ns, told.st_size)
+
+
+@lru_cache(maxsize=64)
+def _values(path: str, changed: int, size: int) -> Values | None:
     try:
         import onnx
         from google.protobuf.message import DecodeError

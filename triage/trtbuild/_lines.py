@@ -50,6 +50,7 @@ class Lines:
         self.after(call, text.format(config=config, builder=builder).replace("trt.", f"{self.script.alias}."))
 
     def keyword(self, call: cst.Call, keyword: str, value: str) -> None:
+        """Gives a call's argument another value, or adds the argument."""
         for argument in call.args:
             if argument.keyword and argument.keyword.value == keyword:
                 self.source.replace(argument.value, value)
@@ -81,6 +82,7 @@ class Lines:
         self.added.setdefault(start, []).append(self.indented(statement, text))
 
     def indented(self, statement: cst.CSTNode, text: str) -> str:
+        """Lines of text as they stand beside a statement."""
         start = self.source.span(statement)[0]
         lead = self.source.data[self.source.data.rfind(b"\n", 0, start) + 1 : start].decode()
         return "".join(f"{lead if line else ''}{line}{self.source.newline}" for line in text.split("\n"))

@@ -17,6 +17,7 @@ class ProfileEdits(Lines):
     """Edits that make a script say other profiles."""
 
     def profiles(self, wanted: Sequence[Profile]) -> None:
+        """Makes the script give these profiles."""
         script = self.script
         for at, profile in enumerate(wanted):
             if at < len(script.written) and profile == script.written[at]:

@@ -11,6 +11,7 @@ from triage.trtbuild.settings import Profile, Range, Settings, by_x
 
 
 def put_trtexec(words: list[str], now: Sequence[Profile], wanted: Sequence[Profile]) -> list[str]:
+    """The words of a trtexec command with other profiles."""
     at = next((place for place, word in enumerate(words) if word.partition("=")[0] in SHAPE_FLAGS), len(words))
     kept = [word for word in words if word.partition("=")[0] not in SHAPE_FLAGS or _only_run(word, wanted)]
     at = min(at, len(kept))
@@ -38,6 +39,7 @@ def _name(name: str) -> str:
 
 
 def put_polygraphy(words: list[str], now: Sequence[Profile], wanted: Sequence[Profile]) -> list[str]:
+    """The words of a polygraphy command with other profiles."""
     kept = _without(words, POLYGRAPHY)
     for profile in wanted:
         for flag, end in zip(POLYGRAPHY, ("least", "opt", "most"), strict=True):
@@ -59,6 +61,7 @@ def _without(words: Sequence[str], flags: Sequence[str]) -> list[str]:
 
 
 def put_own(words: list[str], now: Sequence[Profile], wanted: Sequence[Profile]) -> list[str]:
+    """The words of a script's own shape options with other ranges."""
     old, new = dict(now[0]), dict(wanted[0])
     gone, fresh = [name for name in old if name not in new], [name for name in new if name not in old]
     renamed = dict(zip(gone, fresh, strict=False))
@@ -86,6 +89,7 @@ def _ends(found: Range) -> str:
 
 
 def put_rest(words: list[str], kind: str, now: Settings, wanted: Settings) -> list[str]:
+    """The words of a command with other flags, pools and layer precisions."""
     trtexec = kind == "trtexec"
     for name in sorted(wanted.flags - now.flags):
         if name.endswith("_precision_constraints"):

@@ -41,7 +41,6 @@ class PyModel(NamedTuple):
         return self.declared or self.used
 
 
-@lru_cache(maxsize=64)
 def read(path: str, model: str, version: str, folder: str) -> PyModel:
     """Reads a file.
 
@@ -52,8 +51,17 @@ def read(path: str, model: str, version: str, folder: str) -> PyModel:
         folder: absolute path of the model's folder.
     """
     try:
-        if os.path.getsize(path) > _LARGEST:
-            return PyModel(fault="it is too large to be read")
+        told = os.stat(path)
+    except OSError as fault:
+        return PyModel(fault=str(fault))
+    return _read(path, model, version, folder, told.st_mtime_ns, told.st_size)
+
+
+@lru_cache(maxsize=64)
+def _read(path: str, model: str, version: str, folder: str, changed: int, size: int) -> PyModel:
+    if size > _LARGEST:
+        return PyModel(fault="it is too large to be read")
+    try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             tree = ast.parse(stream.read())
     except (OSError, SyntaxError, ValueError, RecursionError) as fault:
