@@ -168,8 +168,8 @@ OPSETS = {
     ),
     "command": (
         (
-            "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--opset', type=int, default=17)\n"
-            "torch.onnx.export(Net().eval(), x, 'model.onnx', opset_version=parser.parse_args().opset, {})"
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('--opset', type=int, default=17)\n"
+            "torch.onnx.export(Net().eval(), x, 'model.onnx', opset_version=p.parse_args().opset, {})"
         ),
         ("--opset", "12"),
     ),

@@ -162,7 +162,7 @@ def _model(site: Site, repository: Repository, folder: Folder) -> Model:
 
 def _about_triton(site: Site) -> bool:
     """Whether this build has to do with Triton at all: numbered folders are found elsewhere too."""
-    if any(os.path.basename(path).startswith("config.pb") for path in site.listing):
+    if site.found.tool == "triton" or any(os.path.basename(path).startswith("config.pb") for path in site.listing):
         return True
     told = (" ".join(site.command), site.log, *(text for _, text in requests.scripts(site)))
     return any(_TRITON.search(text) for text in told)
