@@ -84,3 +84,11 @@ def test_an_example_holds(name, number, tmp_path):
     example.after(Site(state.workspace, applied.command, files, log=example.log, found=state.told))
     again = sandbox.propose([name], state, recipe, str(tmp_path / "scratch"))
     assert proposed.steps[0].what not in [step.what for step in again.steps], "what was applied is proposed again"
+
+
+def test_articles_of_causes_say_of_a_repair_what_it_says_of_itself(library):
+    """What no module can do is a person's work, and what one can do is as safe as it says."""
+    for cause in library.knowledge.ids():
+        for listed in library.knowledge.article(cause).fixes:
+            expected = FIXES[listed.id].safety if listed.id in FIXES else "manual"
+            assert listed.safety == expected, f"{cause}: {listed.id} is {expected}, the article says {listed.safety}"

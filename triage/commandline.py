@@ -18,6 +18,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _WITH_VALUE = ("-W", "-X", "-Q", "--check-hash-based-pycs")  # python's own options that take a word
 _STOPS = ("-", "-m", "-c", "-ec", "-lc", "-xc", "-euc")  # behind these stands a module's name or a text
 _COMMENT = re.compile(r"""'[^'\n]*'|"(?:[^"\\]|\\.)*"|(?<!\S)#[^\n]*""")
+_RULES = re.compile(r"^(?!\t)[^\n]*", re.MULTILINE)  # what is no command in a Makefile
 _PART = re.compile(r"(?:\\\n|[^\n;&|'\"]|'[^'\n]*'|\"(?:[^\"\\\n]|\\.)*\"|&(?=>)|(?<=>)&)+")
 _NUMBER = re.compile(r"-\d|-\.\d")
 
@@ -198,11 +199,24 @@ def commands(site: Site) -> list[Command]:
             if command.path is None and command.inside is None:
                 found += [one._replace(path=None, inside=at) for one in in_script(command.words[at], "")]
             continue
-        path = _shell_script(site, command)
+        path = _shell_script(site, command) or _makefile(site, command)
         if path and path not in seen:
             seen.add(path)
-            found += list(in_script(site.text(path), path))
+            text = site.text(path)
+            found += in_script(text if command.program != "make" else _RULES.sub(_blank, text), path)
     return found
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
+def _makefile(site: Site, command: Command) -> str | None:
+    if command.program != "make":
+        return None
+    told = command.flag("-f", "--file", "--makefile")
+    names = [told.value] if told is not None and told.value else ["GNUmakefile", "makefile", "Makefile"]
+    return next((name for name in names if site.has(name) and os.path.isfile(site.path(name))), None)
 
 
 def in_script(text: str, path: str) -> Iterator[Command]:

@@ -307,6 +307,7 @@ class Quiet:
 
 
 RUN = """import numpy as np
+import onnxruntime
 session = onnxruntime.InferenceSession("net/model.onnx", providers=["CPUExecutionProvider"])
 np.save("out.npy", session.run(None, {"x": np.load("x.npy")})[0])
 """

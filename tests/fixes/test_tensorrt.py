@@ -705,7 +705,7 @@ def test_a_library_that_names_the_plugin_is_loaded_only_when_allowed(tmp_path):
 
 def test_a_static_model_that_is_asked_for_another_batch(tmp_path):
     a_model(tmp_path, dims=(1, 3, 8, 8))
-    log = "[TRT] [E] Static dimension mismatch while setting input shape.\nRuntimeError: shape (6, 3, 8, 8) of images was refused"
+    log = "[TRT] [E] Static dimension mismatch\nRuntimeError: shape (6, 3, 8, 8) of images was refused"
     site = a_site(tmp_path, log=log, causes=("input-shape-mismatch",))
     site = cure(free_refused_dimension, site)
     (free,) = carriers.inputs(site, "net.onnx")

@@ -318,17 +318,22 @@ class _Export:
             return None
         types = {kind for feed in record.get("feeds", ()) for kind in feed.get("types", ()) if kind in _NARROW}
         verdict = compare(pairs, tolerance_for({tolerance.precision}, {_NARROW[kind] for kind in types}))
-        redrawn = not record.get("loads") and record.get("weights") != self.record.get("weights")
-        return self._kept(verdict, redrawn=redrawn, keeps=keeps)
-
-    def _kept(self, verdict: Verdict, *, redrawn: bool, keeps: bool) -> Proof | None:
         if verdict.equal is None:
             return None
-        if verdict.equal:
-            how = "the module computes what it did before the repair"
-            return self._said(True, how) if keeps else self._said(None, f"{how}, which was meant to change that")
-        if redrawn:
+        return self._kept(record, keeps=keeps) if verdict.equal else self._altered(record, verdict, keeps=keeps)
+
+    def _kept(self, record: Mapping[str, Any], *, keeps: bool) -> Proof:
+        how = "the module computes what it did before the repair"
+        if keeps or record.get("training") != self.record.get("training"):
+            return self._said(True, how)
+        return self._said(None, f"{how}, which was meant to change that")
+
+    def _altered(self, record: Mapping[str, Any], verdict: Verdict, *, keeps: bool) -> Proof:
+        """The module computes something else than before: by chance, on purpose, or by a wrong repair."""
+        if not record.get("loads") and record.get("weights") != self.record.get("weights"):
             return self._said(True, "the module before the repair had other random weights and was not compared")
+        if self.record.get("adapter") in ("merged", "inside") and record.get("adapter") != self.record["adapter"]:
+            return self._said(True, "with the adapter it computes something else than before the repair")
         if not keeps:
             return self._said(True, "the module computes something else than before the repair, as it is meant to")
         return self._said(False, f"the repair changed what the module computes: {verdict.why}")

@@ -69,8 +69,9 @@ def _unknown(found: Survey) -> Iterator[Plan]:
     """Clients ask for a model that is there under another name."""
     known = {model.name for model in found.models}
     for name in dict.fromkeys(_UNKNOWN.findall(found.site.log)):
-        if name in known or "is not found" not in found.site.log:
+        if name in known:
             continue
+        yield from _loaded(found, name)
         free = [model for model in found.models if not _asked(found, model.name) and model.folder.versions]
         near = closest(name, [model.name for model in free], 0.6)
         chosen = [model for model in free if model.name in near[:1]] or (free if len(free) == 1 else [])
@@ -85,6 +86,17 @@ def _unknown(found: Survey) -> Iterator[Plan]:
             sure = bool(near) or bool(found.site.verify)  # it may be another model
             moved = ((model.folder.path, target),)
             yield Plan(model.folder.path, what, moved, ways=ways, safety=None if sure else "unsafe")
+
+
+def _loaded(found: Survey, name: str) -> Iterator[Plan]:
+    """The command loads a model by a misspelt name."""
+    near = closest(name, [model.name for model in found.models], 0.6)
+    words = tuple(
+        word.replace(name, near[0]) if near and word in (name, f"--load-model={name}") else word
+        for word in found.site.command
+    )
+    if near and words != found.site.command:
+        yield Plan(near[0], f"load {near[0]} instead of {name}", command=words, rank=-1)
 
 
 def _other_folder(folder: str) -> None:

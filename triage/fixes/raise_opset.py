@@ -23,11 +23,13 @@ CAUSES = ("export-opset-too-low", "export-internal-error", "opset-unsupported", 
 SAFETY = "safe"
 
 _WANTED = (
-    r"added in (?:opset )?version (\d+)", r"[Oo]pset version must be >= ?(\d+)", r"opset(?:_version)? ?(?:>=|≥) ?(\d+)",
-    r"(?:use|requires?|needs?|from|after ONNX|least|to) (?:ONNX )?opset(?: version)? (\d+)",
-    r"opset (\d+) or (?:higher|above|later|newer)",
-    r"minimum (?:supported )?opset(?: version)?(?: is|:)? (\d+)", r"try (?:using )?opset(?:_version)?[ =](\d+)",
-)  # fmt: skip
+    r"added in (?:opset )?version (\d+)",
+    r"[Oo]pset version must be >= ?(\d+)",
+    r"opset(?:_version)? ?(?:>=|≥) ?(\d+)",
+    r"\b(?:use|try|using|requires?|needs?|needed|from|since|after|least)(?: an?| the)?(?: ONNX)? [Oo]pset(?: version)? (\d+)",
+    r"[Oo]pset(?: version)? (\d+) or (?:higher|above|later|newer)",
+    r"minimum (?:supported )?opset(?: version)?(?: is|:)? (\d+)",
+)
 _TOO_LOW = re.compile(
     r"higher opset|opset \d+ is not sufficient|in opset (?:version )?\d+|OPSET \d+"
     r"|Unsupported onnx_opset_version: [1-8]\b|unsupported onnx opset version: ?[1-6]\b"

@@ -4,7 +4,7 @@ What it changes: how hard the builder searches (0 to 5, TensorRT's own is 3): a 
 fail, the highest one tries kernels that the usual search leaves out.
 
 When it is wrong: where no kernel exists at all; then the failure stays. A lower level can make the engine slower, a
-higher one makes the build slower.
+higher one makes the build slower. trtexec and Polygraphy commands are changed by lower_optimization_level.
 
 Proof: the engine is built; outputs are compared as the recipe says. The level changes which kernels are chosen, not
 what they compute.
@@ -27,8 +27,8 @@ _USUAL = 3
 def propose(site: Site) -> Iterator[Proposal]:
     """Level 2, then 5, then 0, where the build does not say so already."""
     for view in look.views(site):
-        if not view.builds or view.carrier.kind in ("words", "data"):
-            continue
+        if not view.builds or view.carrier.kind not in ("script", "json"):
+            continue  # commands are lower_optimization_level's
         now = _USUAL if view.settings.level is None else view.settings.level
         for rank, level in enumerate(each for each in (2, 5, 0) if each != now):
             yield Proposal(

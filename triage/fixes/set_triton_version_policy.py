@@ -2,7 +2,7 @@
 
 What it changes: version_policy in config.pbtxt where it picks no version that lies in the model's folder, or one whose
 folder holds no model: the versions that are there are named. As a second way the only version folder is renamed to the
-version that the policy names.
+version that the policy names. A version that clients ask for is loaded too.
 
 When it is wrong: where the version that was meant is missing in this copy. Then put its folder into the repository.
 Another version may give other answers, so this needs --unsafe where the recipe compares no outputs.
@@ -12,6 +12,7 @@ Proof: Triton loads the model and answers; the outputs are compared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,14 +25,15 @@ from triage.tritonrepo.layout import joined
 from triage.tritonrepo.moves import Plan
 from triage.tritonrepo.survey import Model, survey
 
-CAUSES = ("model-repository-invalid", "model-config-invalid", "ensemble-config-invalid")
+CAUSES = ("model-repository-invalid", "model-config-invalid", "ensemble-config-invalid", "model-not-found")
 SAFETY = "safe"
 EVIDENT = True
+_UNKNOWN = r"unknown model: '{}' version (\d+) is not found"
 
 
 def propose(site: Site) -> Iterator[Proposal]:
     """The policy is changed first, the folder second."""
-    plans = [plan for model in survey(site).models for plan in _plans(model)]
+    plans = [plan for model in survey(site).models for plan in _plans(site, model)]
     if not site.verify:  # another version may give other answers
         plans = [plan._replace(safety="unsafe") for plan in plans]
     yield from moves.proposals(site, plans)
@@ -42,11 +44,12 @@ def apply(site: Site, parameters: Mapping[str, Any]) -> None:
     moves.apply(site, parameters)
 
 
-def _plans(model: Model) -> Iterator[Plan]:
+def _plans(site: Site, model: Model) -> Iterator[Plan]:
     config = model.config
     policy = config.root.first("version_policy") if config is not None and config.readable else None
     if config is None or not model.folder.versions:
         return
+    yield from _asked(site, model, config)
     if policy is None:
         yield from _newest(model, config)
         return
@@ -64,6 +67,21 @@ def _plans(model: Model) -> Iterator[Plan]:
         what = f"version_policy of {model.name}: the latest version instead of none"
         new = config.put(latest, "num_versions", "1")
         yield Plan(model.folder.path, what, ways=(Way(model.path, config.text, new.text, what),))
+
+
+def _asked(site: Site, model: Model, config: Config) -> Iterator[Plan]:
+    """Clients ask for a version that is not loaded, or not there."""
+    there = [version.name for version in model.folder.versions]
+    for version in dict.fromkeys(re.findall(_UNKNOWN.format(re.escape(model.name)), site.log)):
+        if version in there:
+            new = config.remove(config.root, "version_policy")
+            new = new.append(f"version_policy {{ specific {{ versions: [ {', '.join(there)} ] }} }}")
+            what = f"version_policy of {model.name}: {', '.join(there)}, for clients ask for {version}"
+            yield Plan(model.folder.path, what, ways=(Way(model.path, config.text, new.text, what),))
+        elif len(there) == 1:
+            source, target = (joined(model.folder.path, name) for name in (there[0], version))
+            what = f"rename the folder {source} to {version}, as clients ask for it"
+            yield Plan(model.folder.path, what, ((source, target),))
 
 
 def _newest(model: Model, config: Config) -> Iterator[Plan]:

@@ -42,6 +42,8 @@ def look(folder: str) -> Look:
             return _of_index(folder, name, files)
         if files and any(_NUMBERED.match(each) for each in files):
             return _without_index(folder, name, files)
+        if len(files) == 1 and "config.json" in names and kind == "safetensors":
+            return _rebuilt(folder, name, files, f"is missing, and {files[0]} is not called {single}", ())
     return Look()
 
 

@@ -59,6 +59,8 @@ _OPSETS = {  # full name, or .method -> (keyword, place)
     "paddle.onnx.export": ("opset_version", None),
     "paddle2onnx.export": ("opset_version", None),
     "onnx.version_converter.convert_version": ("target_version", 1),
+    "onnx.helper.make_opsetid": ("version", 1),
+    "onnx.helper.make_operatorsetid": ("version", 1),
 }
 _CONVERTERS = re.compile(r"onnxmltools\.(?:convert\.)?convert_\w+$")
 OPSET_FLAGS = (

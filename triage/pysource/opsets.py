@@ -22,6 +22,9 @@ _TOOLS = re.compile(
 )
 
 
+DECLARING = ("onnx.helper.make_opsetid", "onnx.helper.make_operatorsetid")  # say the opset, and convert nothing
+
+
 class Changed(NamedTuple):
     """What a proposal changes, in words and as parameters."""
 
@@ -48,6 +51,8 @@ def _in_calls(flow: Flow, opset: int, *, higher: bool) -> Changed | None:
 def _in_call(flow: Flow, call: CallSite, opset: int, made: Changes, *, higher: bool) -> list[str]:
     known = exporters.opset_argument(call.name)
     if known is None or (call.name in exporters.TORCH and not _writes(call, opset)):
+        return []
+    if call.name in DECLARING and (higher or call.literal("domain", 0) not in ("", "ai.onnx")):
         return []
     given = call.argument(*known)
     if not given:

@@ -11,11 +11,16 @@ from triage.tritonrepo import files, layout, requests
 from triage.tritonrepo.layout import CONFIG, KEEP, Folder, Repository, joined
 from triage.tritonrepo.misplaced import holds_model, inner_models, of_model
 from triage.tritonrepo.moves import Plan
-from triage.tritonrepo.survey import Model, Survey, read_config
+from triage.tritonrepo.survey import Model, Survey, inside, read_config
+
+_NO_PATH = re.compile(r"failed to stat file ([^\s'\"]{1,300})")
+_UNKNOWN = re.compile(r"(?:Request for unknown model: |poll model )'([^']{1,200})'(?: is not found|: model not found)")
 
 
 def plans(found: Survey) -> Iterator[Plan | Refusal]:
     """Everything that stands wrong, with the moves that put it right."""
+    yield from _absent(found)
+    yield from _outside(found)
     for repository in found.repositories:
         shallow = list(_shallow(found, repository))
         yield from shallow
@@ -27,6 +32,39 @@ def plans(found: Survey) -> Iterator[Plan | Refusal]:
             continue
         yield from of_model(found, model)
         yield from _stray(found, model)
+
+
+def _absent(found: Survey) -> Iterator[Plan]:
+    """The server was given a path that is not there, and the repository lies under another name."""
+    for said in dict.fromkeys(_NO_PATH.findall(found.site.log)):
+        path = inside(found.site, said)
+        if not path or found.site.has(path) or len(found.repositories) != 1 or not found.repositories[0].path:
+            continue
+        held = found.repositories[0].path
+        words = tuple(_with_path(word, path, held) for word in found.site.command)
+        if words != found.site.command:
+            yield Plan(held, f"give {held} as the repository, for {path} is not there", command=words, rank=-1)
+        yield Plan(held, f"rename {held} to {path}, which the server is given", ((held, path),))
+
+
+def _with_path(word: str, old: str, new: str) -> str:
+    """A word of the command with another path, alone or behind an equals sign."""
+    head, sign, tail = word.rpartition("=")
+    return f"{head}{sign}{new}" if tail.rstrip("/").removeprefix("./") == old else word
+
+
+def _outside(found: Survey) -> Iterator[Plan]:
+    """Clients ask for a model whose folder lies beside the repository."""
+    asked = dict.fromkeys(_UNKNOWN.findall(found.site.log))
+    for name in asked:
+        if found.model(name) is not None or len(found.repositories) != 1 or not found.repositories[0].path:
+            continue
+        repository = found.repositories[0].path
+        folders = [path for path in layout.below(found.site.root, "") if os.path.basename(path) == name]
+        held = [path for path in folders if layout.is_model(layout.read_folder(found.site.root, path))]
+        if len(held) == 1:
+            target = joined(repository, name)
+            yield Plan(held[0], f"move {held[0]} into the repository {repository}", ((held[0], target),))
 
 
 def _deep(found: Survey, repository: Repository, folder: Folder) -> Iterator[Plan]:
@@ -75,13 +113,9 @@ def _shallow(found: Survey, repository: Repository) -> Iterator[Plan]:
 def _parent_in_command(found: Survey, repository: Repository) -> Iterator[Plan]:
     """The command names the model's folder where it must name the one around it."""
     parent = os.path.dirname(repository.path)
-    words = []
-    for word in found.site.command:
-        head, sign, tail = word.rpartition("=")
-        path = tail.rstrip("/").removeprefix("./")
-        words.append(f"{head}{sign}{parent}" if path == repository.path else word)
-    if parent and tuple(words) != found.site.command:
-        yield Plan(repository.path, f"give {parent} as the repository", command=tuple(words), rank=-1)
+    words = tuple(_with_path(word, repository.path, parent) for word in found.site.command)
+    if parent and words != found.site.command:
+        yield Plan(repository.path, f"give {parent} as the repository", command=words, rank=-1)
 
 
 def _asked_name(found: Survey) -> str | None:

@@ -69,7 +69,7 @@ def _completed(site: Site, version: Version, model: PyModel) -> Interface | None
     used = model.used
     if model.declared is not None or used is None:
         return model.declared
-    beside = _beside(site, version)
+    beside = _beside(site, version) if not model.files else {}  # where the code was seen to run it, that tells more
     return used._replace(
         input=tuple(_filled(each, beside) for each in used.input),
         output=tuple(_filled(each, beside) for each in used.output),

@@ -179,24 +179,24 @@ def _repositories(site: Site) -> list[str]:
 def _logged(site: Site) -> Iterator[str]:
     for pattern in _PATHS:
         for path in pattern.findall(site.log):
-            inside = _inside(site, path)
-            if inside is not None:
-                yield inside
+            found = inside(site, path)
+            if found is not None:
+                yield found
 
 
 def _flagged(site: Site) -> Iterator[str]:
     for text in (" ".join(site.command), *(text for _, text in requests.scripts(site))):
         for path in _FLAG.findall(text):
-            inside = _inside(site, path)
-            if inside is not None:
-                yield inside
+            found = inside(site, path)
+            if found is not None:
+                yield found
 
 
 def _looking(site: Site) -> Iterator[str]:
     """Folders in which models lie; those that the command or a script names first."""
-    named = [_inside(site, word) for word in site.command[1:]]
+    named = [inside(site, word) for word in site.command[1:]]
     for _, text in requests.scripts(site):
-        named += [_inside(site, word) for word in re.findall(r"""["']([\w./-]{1,200})["']""", text)]
+        named += [inside(site, word) for word in re.findall(r"""["']([\w./-]{1,200})["']""", text)]
     parents = list(dict.fromkeys(_parents(site)))
     found = [path for path in dict.fromkeys(named) if path and os.path.isdir(site.path(path))]
     for path in found:
@@ -224,7 +224,7 @@ def _parents(site: Site) -> Iterator[str]:
             yield os.path.dirname(os.path.dirname(folder))
 
 
-def _inside(site: Site, path: str) -> str | None:
+def inside(site: Site, path: str) -> str | None:
     """A path as one inside the build; None where it lies elsewhere."""
     for root in (site.built, site.root, site.workspace.origin):
         if root and (path == root or path.startswith(root + "/")):
