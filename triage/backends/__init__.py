@@ -27,8 +27,12 @@ class Probe(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A direct build of a model: the command, what fixes may change, and what it writes (relative paths)."""
+    """A direct build of a model: the command, what fixes may change, and what it writes (relative paths).
+
+    ``verify`` is a command that checks the outputs, empty where there is none.
+    """
 
     command: tuple[str, ...]
     files: tuple[str, ...]
     outputs: tuple[str, ...]
+    verify: tuple[str, ...] = ()

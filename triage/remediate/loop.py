@@ -201,7 +201,7 @@ class Repair:
         workspace = parent.workspace.fork(os.path.join(self._place, f"work{number}"))
         state = State(
             workspace, parent.command, (*parent.path, number), progress=parent.progress, idle=parent.idle,
-            tried=parent.tried | {_name(step)},
+            keeps=parent.keeps and step.keeps, tried=parent.tried | {_name(step)},
         )  # fmt: skip
         staged = State(workspace, parent.command, ran=parent.ran, result=parent.result, report=parent.report)
         applied = sandbox.apply(step, staged, self.recipe, self._place)

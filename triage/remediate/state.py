@@ -19,7 +19,8 @@ class State:
     """A build as it stands after some attempts (``path``; empty at the start).
 
     ``workspace`` holds the changed files and was never run; ``ran`` is the copy in which the build ran.
-    ``progress`` counts the attempts that moved on, ``idle`` those that changed nothing.
+    ``keeps`` is False once a change was meant to alter outputs. ``progress`` counts the attempts that moved on,
+    ``idle`` those that changed nothing.
     """
 
     workspace: Workspace
@@ -31,6 +32,7 @@ class State:
     proof: Proof | None = None
     progress: int = 0
     idle: int = 0
+    keeps: bool = True
     tried: set[str] = field(default_factory=set)
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from triage import discovery
 from triage.errors import UsageError
 from triage.onnxgraph import external, files
-from triage.remedy import Recipe
+from triage.remedy import Recipe, Verify
 
 
 def recipe_for(words: Sequence[str], target: str) -> Recipe:
@@ -44,6 +44,7 @@ def recipe_for(words: Sequence[str], target: str) -> Recipe:
         tuple(made.command),
         tuple(made.files),
         tuple(made.outputs),
+        verify=Verify(tuple(made.verify)) if made.verify else None,
         target=target,
         home=os.path.dirname(os.path.abspath(model)),
     )
