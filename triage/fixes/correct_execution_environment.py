@@ -61,8 +61,8 @@ def _parameter(config: Config) -> Node | None:
 
 def _is_there(site: Site, model: Model, path: str) -> bool:
     path = path.replace(_HERE, model.folder.path)
-    if os.path.isabs(path):
-        return os.path.exists(path)
+    if os.path.isabs(path):  # the server may run elsewhere: only its own word counts
+        return os.path.exists(path) or path not in site.log
     try:
         return site.has(path)
     except UsageError:

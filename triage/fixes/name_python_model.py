@@ -63,6 +63,8 @@ def _path(model: Model) -> str | None:
 def _names(found: PyModel) -> Iterator[tuple[str, str]]:
     classes = dict(found.classes)
     chosen = CLASS if CLASS in classes else None
+    if chosen is None and {CLASS, "*"} & set(found.bound):
+        return  # the class comes from elsewhere
     if chosen is None:
         serving = [name for name, methods in classes.items() if "execute" in methods]
         near = closest(CLASS, classes, 0.8) if not serving else []

@@ -26,8 +26,10 @@ _WANTED = (
     r"added in (?:opset )?version (\d+)",
     r"[Oo]pset version must be >= ?(\d+)",
     r"opset(?:_version)? ?(?:>=|≥) ?(\d+)",
-    r"\b(?:use|try|using|requires?|needs?|needed|from|since|after|least)(?: an?| the)?(?: ONNX)? [Oo]pset"
-    r"(?: version)? (\d+)",
+    (
+        r"\b(?:use|try|using|requires?|needs?|needed|from|since|after|least)(?: an?| the)?(?: ONNX)? [Oo]pset"
+        r"(?: version)? (\d+)"
+    ),
     r"[Oo]pset(?: version)? (\d+) or (?:higher|above|later|newer)",
     r"minimum (?:supported )?opset(?: version)?(?: is|:)? (\d+)",
 )

@@ -112,12 +112,12 @@ def _wrong(found: Survey, model: Model, config: Config, held: list[str]) -> str:
     if own and held and own not in held and own in files.backends() and renamed(found, model, own) is None:
         return f", for the version folder holds {files.default_file(held[0])}"
     if not backend and not platform and re.search(rf"backend' for '{name}'|backend for model '{name}'", found.site.log):
-        return "" if held else ", as its file tells"
+        return ", as its file tells" if held else ""
     if (
         backend
         and backend not in files.backends()
+        and backend in found.missing_backends
         and closest(backend, held, 0.6)
-        and f"'{model.name}'" in found.site.log
     ):
         return f" instead of {backend}"
     return ""

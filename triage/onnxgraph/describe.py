@@ -260,7 +260,8 @@ def _values_differ(old: Any, new: Any) -> str:
     if max(old.ByteSize(), new.ByteSize()) > _LARGEST or old.data_type == old.STRING or new.data_type == new.STRING:
         digests = [hashlib.sha256(each.SerializeToString()).hexdigest()[:12] for each in (old, new)]
         return "" if digests[0] == digests[1] else f" (hash {digests[0]} -> {digests[1]})"
-    one, other = (numpy_helper.to_array(each).astype(np.float64) for each in (old, new))
-    if np.array_equal(one, other, equal_nan=True):
-        return " (the same values)" if old.data_type != new.data_type else ""
-    return f" (largest difference {np.nanmax(np.abs(one - other)):.6g})"
+    with np.errstate(all="ignore"):
+        one, other = (numpy_helper.to_array(each).astype(np.float64) for each in (old, new))
+        if np.array_equal(one, other, equal_nan=True):
+            return " (the same values)" if old.data_type != new.data_type else ""
+        return f" (largest difference {np.nanmax(np.abs(one - other)):.6g})"

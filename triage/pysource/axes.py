@@ -83,7 +83,8 @@ def strings(call: CallSite, key: str) -> list[str]:
 
 def _merge_axes(call: CallSite, given: Argument, axes: Axes, known: list[str]) -> bool:
     origins = call.flow.origins(given.source, given.value) if not given.keys else []
-    for origin in origins:
+    never = any(isinstance(one.node, cst.Name) and one.node.value == "None" for one in origins)
+    for origin in origins if not never else ():
         if isinstance(origin.node, cst.Dict) and not origin.keys and call.flow.project.may_change(origin.source):
             _merge_into(origin.source, origin.node, axes, known)
             return True

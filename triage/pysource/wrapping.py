@@ -24,7 +24,10 @@ OUTPUTS = re.compile(
     r"|Unsupported input type|It looks like one of the (?:inputs|outputs) with type"
 )
 CACHE = re.compile(r"DynamicCache|EncoderDecoderCache|past_key_values|StaticCache")
-MISSING = re.compile(r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: ")
+MISSING = re.compile(
+    r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: |in _get_torch_export_args\n[^\n]*\n?[^\n]*\n?KeyError"
+    r"|got multiple values for argument|must be Tensor, not dict|'dict' object has no attribute"
+)
 LIST = re.compile(r"Expecting `?args`? to be a tuple|must be Tensor, not list|'list' object has no attribute")
 
 _CLASS = """class {name}({module}):

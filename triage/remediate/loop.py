@@ -17,7 +17,7 @@ from triage.remediate.difference import changes
 from triage.remediate.judge import judge
 from triage.remediate.state import State
 from triage.remedy import Attempt, BuildResult, BuildSpec, ByHand, Limits, Proof, Recipe, Refusal, Remediation, Step
-from triage.workspace import File, Workspace, copy_of
+from triage.workspace import File, Workspace, copy_of, guardable
 
 Diagnose = Callable[[str, BuildResult], Report]
 Prove = Callable[[Recipe, State, Workspace, str], Proof]
@@ -153,7 +153,7 @@ class Repair:
         limits = Limits(seconds=max(1.0, min(seconds, left)), memory=self._settings.memory)
         environment = {"TMPDIR": os.path.join(self._place, "tmp"), **self.recipe.environment}
         words = tuple(word.replace(self.recipe.folder, state.ran.root) for word in command)
-        return BuildSpec(words, state.ran.root, log, limits, environment, self.recipe.folder)
+        return BuildSpec(words, state.ran.root, log, limits, environment, guardable(self.recipe.folder))
 
     def _proof(self, state: State, number: int) -> Proof:
         verify = self.recipe.verify

@@ -39,10 +39,12 @@ def _all(found: Survey) -> Iterator[Way | Refusal]:
         yield from _apart(found, ensemble)
 
 
-def _way(model: Model, config: Config, size: int, why: str, rank: int = 0) -> Way:
+def _way(model: Model, config: Config, size: int, why: str, rank: int = 0, around: str = "") -> Way:
     had = config.root.plain("max_batch_size")
     what = f"max_batch_size {size}" + (f" instead of {had}" if had is not None else "") + why
-    return Way(model.path, config.text, config.put(config.root, "max_batch_size", str(size)).text, what, rank)
+    return Way(
+        model.path, config.text, config.put(config.root, "max_batch_size", str(size)).text, what, rank, around=around
+    )
 
 
 def _by_model(found: Survey, model: Model, config: Config) -> Iterator[Way]:
@@ -83,7 +85,7 @@ def _refused(found: Survey) -> Iterator[Way | Refusal]:
             continue
         for each in _together(found, model):
             if each.config is not None and each.config.max_batch_size < size:
-                yield _way(each, each.config, size, ", for requests are larger")
+                yield _way(each, each.config, size, ", for requests are larger", around=name)
 
 
 def _together(found: Survey, model: Model) -> list[Model]:
@@ -122,4 +124,6 @@ def _apart(found: Survey, ensemble: Model) -> Iterator[Way]:
     for each in low:
         most = _most(found, each)
         if each.config is not None and (most is None or most >= config.max_batch_size) and not enough_left:
-            yield _way(each, each.config, config.max_batch_size, f", as {ensemble.name} has", 0 if least == 0 else 1)
+            rank = 0 if least == 0 else 1
+            why = f", as {ensemble.name} has"
+            yield _way(each, each.config, config.max_batch_size, why, rank, ensemble.name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,10 +15,16 @@ if TYPE_CHECKING:
     from triage.site import Site
 
 
+_COMPLAINT = re.compile(
+    r"(?i)fail|error|invalid|expected|must|inconsistent|not |non-|unable|unknown|specified|exception"
+)
+_MOST_LINES = 2000
+
+
 class Way(NamedTuple):
     """One way to change one config: its path, its text now and then, and what that does. Rank 0 is the best.
 
-    ``safety`` stands where this way is less safe than its fix.
+    ``safety`` stands where this way is less safe than its fix; ``around`` is the ensemble that it is for.
     """
 
     path: str
@@ -25,11 +33,12 @@ class Way(NamedTuple):
     what: str
     rank: int = 0
     safety: str | None = None
+    around: str = ""
 
 
 def proposals(site: Site, ways: Iterable[Way]) -> Iterator[Proposal]:
     """A proposal for each way; where several configs have the same defect, one for all of them goes first."""
-    kept = [way for way in ways if way.new != way.old and site.may_change(way.path)]
+    kept = _blamed(site, [way for way in ways if way.new != way.old and site.may_change(way.path)])
     best: dict[str, Way] = {}
     for way in sorted(kept, key=lambda way: way.rank):
         best.setdefault(way.path, way)
@@ -40,6 +49,17 @@ def proposals(site: Site, ways: Iterable[Way]) -> Iterator[Proposal]:
     unique = {(way.path, way.new): way for way in sorted(kept, key=lambda way: -way.rank)}
     for place, way in enumerate(sorted(unique.values(), key=lambda way: way.rank)):
         yield Proposal(f"{way.path}: {way.what}", {"configs": [_plain(way)]}, way.safety, place + 1)
+
+
+def _blamed(site: Site, ways: list[Way]) -> list[Way]:
+    """Configs of the models that the log complains of; all of them where it names none."""
+    lines = [line for line in site.log.split("\n") if _COMPLAINT.search(line)][:_MOST_LINES]
+    said = "\n".join(lines)
+
+    def blamed(name: str) -> bool:
+        return bool(name) and bool(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", said))
+
+    return [way for way in ways if blamed(os.path.basename(os.path.dirname(way.path))) or blamed(way.around)] or ways
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

@@ -188,6 +188,8 @@ def _file(found: Survey, model: Model) -> Iterator[Plan | Refusal]:
     if version.empty and any(not each.empty for each in model.folder.versions):
         return  # an older version holds the model: see set_triton_version_policy
     backend = _backend(model)
+    if backend is None and config is not None and (config.word("backend") or config.word("platform")):
+        return  # a backend of its own, or a misspelt one: see set_triton_backend
     told = config.word("default_model_filename") if config is not None else None
     wanted = told or (files.default_file(backend) if backend else None)
     held = (*version.files, *version.folders)

@@ -1,8 +1,7 @@
 """A copy of what a build needs, which fixes may change; its difference to the user's files.
 
 The user's folder is read once, into a base copy (on file systems that can, without using space).
-Each attempt forks the base: small files are copied, large ones hard-linked to the base copy until a
-fix opens them for change. No link ever leads to the user's own files, so nothing that a build does in
+Each attempt forks the base, again without using space where the file system can. No link ever leads to the user's own files, so nothing that a build does in
 its copy can reach them.
 """
 
@@ -58,8 +57,8 @@ class Workspace:
         return path
 
     def fork(self, root: str) -> Workspace:
-        """A further copy, in which large files are shared until they are changed."""
-        _copy_tree(self.root, root, link=True)
+        """A further copy. Nothing is linked: onnx refuses weights that have several names."""
+        _copy_tree(self.root, root, link=False)
         return Workspace(root, self.origin)
 
     def files(self) -> dict[str, File]:
@@ -139,6 +138,19 @@ def digest(path: str) -> str:
     """SHA-256 of a file's content."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def guardable(folder: str) -> str | None:
+    """The folder, or None where guarding it would keep others from making files of their own beside it.
+
+    Below a shared folder for temporary files nothing new could be made there, and servers do that.
+    """
+    place = os.path.dirname(os.path.realpath(folder))
+    while place != os.path.dirname(place):
+        if os.path.isdir(place) and os.stat(place).st_mode & stat.S_ISVTX:
+            return None
+        place = os.path.dirname(place)
+    return folder
 
 
 def _left_out(base: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ class PyModel(NamedTuple):
     """A Python model. ``declared`` is what auto_complete_config says, ``used`` what initialize and execute show.
 
     ``classes`` hold each class with its methods. ``fault`` says why the code cannot be parsed. ``files`` are those
-    that it opens with ONNX Runtime; ``asks_config`` are outputs whose type it takes from config.pbtxt.
+    that it opens with ONNX Runtime; ``asks_config`` are outputs whose type it takes from config.pbtxt; ``bound`` are
+    names that it imports or sets.
     """
 
     classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -29,6 +31,7 @@ class PyModel(NamedTuple):
     fault: str = ""
     files: tuple[str, ...] = ()
     asks_config: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -79,7 +82,17 @@ def _read(path: str, model: str, version: str, folder: str, changed: int, size: 
     declared = _declared(_walked(tree, place, name, ("auto_complete_config",)), source)
     seen = _walked(tree, place, name, ("initialize", "execute"))
     files = tuple(each for each in dict.fromkeys(seen.reached) if each)
-    return PyModel(classes, declared, _used(seen, source), "", files, tuple(dict.fromkeys(seen.read_config)))
+    asked = tuple(dict.fromkeys(seen.read_config))
+    return PyModel(classes, declared, _used(seen, source), "", files, asked, tuple(_bound(tree)))
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    """Names that the file's own statements import or set."""
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (each.asname or each.name for each in node.names)
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
 
 
 def _walked(tree: ast.Module, place: dict[str, str], name: str, methods: tuple[str, ...]) -> Seen:
