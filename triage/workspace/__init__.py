@@ -1,8 +1,7 @@
 """A copy of what a build needs, which fixes may change; its difference to the user's files.
 
-The user's folder is read once, into a base copy (on file systems that can, without using space).
-Each attempt forks the base, again without using space where the file system can. No link ever leads to the user's own files, so nothing that a build does in
-its copy can reach them.
+The user's folder is read once, into a base copy, and each attempt forks that copy. On file systems that can, copies
+take no space. No link ever leads to the user's own files, so nothing that a build does in its copy can reach them.
 """
 
 from __future__ import annotations
