@@ -64,7 +64,9 @@ def add_shapes(call: CallSite, axes: Axes, model: Interface | None) -> bool:
     inputs = [tensor.name for tensor in model.inputs] if model else []
     wanted = {name: dims for name, dims in axes.items() if name in inputs}
     if given and not given[0].keys:
-        for origin in call.flow.origins(given[0].source, given[0].value):
+        origins = call.flow.origins(given[0].source, given[0].value)
+        never = any(isinstance(one.node, cst.Name) and one.node.value == "None" for one in origins)
+        for origin in origins if not never else ():
             if not origin.keys and call.flow.project.may_change(origin.source) and _merge(origin, wanted, inputs):
                 return True
     text = shapes_text(call, wanted, model)

@@ -25,7 +25,8 @@ OUTPUTS = re.compile(
 )
 CACHE = re.compile(r"DynamicCache|EncoderDecoderCache|past_key_values|StaticCache")
 MISSING = re.compile(
-    r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: |in _get_torch_export_args\n[^\n]*\n?[^\n]*\n?KeyError"
+    r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: "
+    r"|in _get_torch_export_args\n[^\n]*\n?[^\n]*\n?KeyError"
     r"|got multiple values for argument|must be Tensor, not dict|'dict' object has no attribute"
 )
 LIST = re.compile(r"Expecting `?args`? to be a tuple|must be Tensor, not list|'list' object has no attribute")
@@ -100,9 +101,7 @@ def with_keywords(call: CallSite) -> bool:
         if keys and (set(keys) <= set(parameters) or not parameters):
             text = call.source.code(given.value)
             call.source.replace(given.value, "()")
-            arguments.add(
-                call.source, call.node, f"kwargs=dict({text})" if origin.node is not given.value else f"kwargs={text}"
-            )
+            arguments.add(call.source, call.node, f"kwargs={text}")
             return True
     return False
 
