@@ -367,3 +367,10 @@ def test_commands_of_a_shell_script_keep_their_layout():
     command = found[0]
     changed = command.with_value(command.flag("--n"), "2")
     assert commandline.with_all(text, {command: changed}) == text.replace("--n 1", "--n 2")
+
+
+def test_a_comment_behind_a_command_stays_where_it_is():
+    text = "trtexec --onnx=a.onnx --workspace=4096  # the old flag isn't known 'here\nls\n"
+    (command,) = (one for one in commandline.in_script(text, "b.sh") if one.program == "trtexec")
+    changed = command.without(command.flag("--workspace"))
+    assert commandline.with_all(text, {command: changed}) == text.replace(" --workspace=4096", "")

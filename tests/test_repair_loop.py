@@ -1,5 +1,6 @@
 """The search for a cure, with fixes of its own making: what is tried, in which order, and what is called cured."""
 
+import errno
 import os
 import sys
 import textwrap
@@ -330,3 +331,37 @@ def test_the_users_folder_is_left_alone(bench, tmp_path):
     bench(fixes, "open('made.txt', 'w').write('z')\nassert open('x.txt').read() == 'y'", x="")
     assert sorted(os.listdir(tmp_path / "project")) == ["build.py", "x.txt"]
     assert (tmp_path / "project" / "x.txt").read_text() == ""
+
+
+def test_a_copy_that_does_not_fit_on_the_disk_is_an_attempt_that_says_so(bench, monkeypatch):
+    from triage.workspace import Workspace
+
+    fork = Workspace.fork
+
+    def full(self, root):
+        if root.endswith("work1"):
+            raise OSError(errno.ENOSPC, "No space left on device", root)
+        return fork(self, root)
+
+    monkeypatch.setattr(Workspace, "fork", full)
+    fixes = {"big": (once("write much"), write("y.txt", "y")), "cures": (once("cure"), write("x.txt", "ab"))}
+    done = bench(fixes, NEEDS_TWO, x="")
+    assert done.status == "cured"
+    assert (done.attempts[0].result, done.attempts[0].why) == (
+        "not-run", "there is no room for one more copy: No space left on device",
+    )  # fmt: skip
+
+
+def test_copies_of_attempts_that_lead_nowhere_are_removed(bench, tmp_path):
+    fixes = {f"nothing{at}": (once(f"write {at}"), write(f"y{at}.txt", "y")) for at in range(3)}
+    done = bench(fixes, NEEDS_TWO, x="")
+    assert len(done.attempts) > 3
+    assert sorted(os.listdir(tmp_path / "place")) == [
+        "answer.jsonl",
+        "base",
+        "fix.log",
+        "logs",
+        "request.json",
+        "run0",
+        "tmp",
+    ]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.errors import UsageError
-from triage.workspace import LARGE, Workspace, copy_of, digest, walk
+from triage.workspace import Workspace, copy_of, digest, walk
 from triage.workspace.apply import Operation, apply, recover
 
 
@@ -33,7 +33,7 @@ def project(tmp_path):
     folder = tmp_path / "project"
     (folder / "sub" / "empty").mkdir(parents=True)
     (folder / "a.py").write_text("print('a')\n")
-    (folder / "sub" / "b.bin").write_bytes(os.urandom(LARGE + 5))
+    (folder / "sub" / "b.bin").write_bytes(os.urandom(9 << 20))
     (folder / "link.py").symlink_to("a.py")
     (folder / "run.sh").write_text("#!/bin/sh\n")
     (folder / "run.sh").chmod(0o755)
@@ -66,7 +66,7 @@ def test_copies_have_files_of_their_own(project, tmp_path):
     for path in ("a.py", "sub/b.bin"):
         assert os.stat(base.path(path)).st_nlink == os.stat(fork.path(path)).st_nlink == 1
     kept = digest(base.path("sub/b.bin"))
-    with open(fork.own("sub/b.bin"), "r+b") as stream:
+    with open(fork.path("sub/b.bin"), "r+b") as stream:
         stream.write(b"changed")
     assert digest(base.path("sub/b.bin")) == kept
 
@@ -75,7 +75,7 @@ def test_a_read_only_folder_can_be_copied_and_its_copy_changed(project, tmp_path
     for path in ("a.py", "sub/b.bin"):
         (project / path).chmod(0o400)
     copy = copy_of(str(project), str(tmp_path / "copy"))
-    with open(copy.own("a.py"), "w", encoding="utf-8") as stream:
+    with open(copy.path("a.py"), "w", encoding="utf-8") as stream:
         stream.write("x")
     assert (project / "a.py").read_text() == "print('a')\n"
 

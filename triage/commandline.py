@@ -221,7 +221,7 @@ def _makefile(site: Site, command: Command) -> str | None:
 
 def in_script(text: str, path: str) -> Iterator[Command]:
     """The commands of a shell script that are plain words; those with expansions keep them as they are written."""
-    bare = _COMMENT.sub(lambda found: " " * len(found[0]) if found[0][0] == "#" else found[0], text)
+    bare = _without_comments(text)
     for match in _PART.finditer(bare):
         part = match[0]
         try:
@@ -230,6 +230,11 @@ def in_script(text: str, path: str) -> Iterator[Command]:
             continue
         if words and words[0] not in ("if", "for", "while", "case", "function", "set", "cd", "echo", "export"):
             yield Command(words, path, match.start(), match.end())
+
+
+def _without_comments(text: str) -> str:
+    """Blanks in place of comments, so that every other character stays where it is."""
+    return _COMMENT.sub(lambda found: " " * len(found[0]) if found[0][0] == "#" else found[0], text)
 
 
 def with_all(text: str, changed: Mapping[Command, Command]) -> str:
@@ -251,7 +256,7 @@ def rewritten(text: str, old: Command, new: Command) -> str:
     """A command's text in a script with the words that changed, the rest as it is written."""
     from difflib import SequenceMatcher
 
-    places = _places(text)
+    places = _places(_without_comments(text))
     if len(places) != len(old.words):
         raise ValueError(f"cannot tell the words of {text.strip()!r} apart")
     for kind, start, end, first, last in reversed(SequenceMatcher(None, old.words, new.words, False).get_opcodes()):

@@ -101,7 +101,7 @@ class Site:
             stream.write(text)
 
     def writable(self, relative: str) -> str:
-        """Absolute path for writing; its folder is made, a shared file becomes this copy's own.
+        """Absolute path for writing; its folder is made.
 
         Raises:
             CannotApply: no fix may change it.
@@ -110,7 +110,7 @@ class Site:
             raise CannotApply(
                 f"{relative} is not among the files that a fix may change ({', '.join(self.files) or 'none'})"
             )
-        path = self.workspace.own(relative)
+        path = self.workspace.path(relative)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return path
 

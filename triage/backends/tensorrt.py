@@ -88,14 +88,16 @@ def prepare(folder: str, model: str, options: Mapping[str, Any]) -> Prepared:
         more["verbose"] = True
     _write(folder, standalone.SCRIPT, standalone.script_text())
     _write(folder, own_json.NAME, standalone.settings_text(settings, more))
-    if settings.model and not settings.shapes and _reference(folder, model, more.get("feeds")):
+    known = bool(settings.model) and not settings.shapes and _reference(folder, model, more.get("feeds"))
+    if known:
         _write(folder, own_json.NAME, standalone.settings_text(settings, {**more, "feeds": "reference.npz"}))
     if settings.calibration:
         _write(folder, "int8_calibration.py", standalone.calibrator_text())
     outputs = (settings.plan or "model.plan", "outputs.npz") if settings.model else ("outputs.npz",)
     beside = [name for name in sorted(os.listdir(folder)) if name.endswith((".onnx", ".data", ".so"))]
     files = (own_json.NAME, *dict.fromkeys([model, *beside]))
-    return Prepared(("python", standalone.SCRIPT), files, outputs)
+    command = ("python", standalone.SCRIPT)
+    return Prepared(command, files, outputs, (*command, "--run-only") if known else ())
 
 
 def _settings(folder: str, model: str, options: Mapping[str, Any]) -> tuple[Settings, str | None]:

@@ -35,7 +35,7 @@ def main(request: str, answer: str) -> int:
 def _propose(out: IO[str], fix: str, site: Site) -> None:
     try:
         module = discovery.load("triage.fixes", fix)
-        for made in module.propose(site):
+        for made in sorted(module.propose(site), key=lambda one: getattr(one, "rank", 0)):
             if isinstance(made, Refusal):
                 _say(out, fix=fix, refusal=made._asdict())
             elif isinstance(made, Proposal):

@@ -118,7 +118,7 @@ def _merged(flow: Flow, chain: Chain, attached: list[Load]) -> Iterator[Proposal
         words = "merge the attached adapter before the export"
     parameters = changes.packed()
     if parameters is not None:
-        yield Proposal(f"{words}, in {attached[0].source.path}", parameters)
+        yield Proposal(f"{words}, in {attached[0].source.path}", parameters, keeps=not dropped)
 
 
 def _put_in(site: Site, flow: Flow, chain: Chain, root: Root) -> Iterator[Proposal | Refusal]:
@@ -134,7 +134,7 @@ def _put_in(site: Site, flow: Flow, chain: Chain, root: Root) -> Iterator[Propos
         sure = found.told or _lora.is_proven(site)
         proof = {"base": root.folder, "adapter": found.folder} if root.folder and found.folder else {}
         what = f"merge {found.folder or found.text} into the model before {root.source.path} exports it"
-        yield Proposal(what, {**parameters, **proof}, "safe" if sure else "unsafe")
+        yield Proposal(what, {**parameters, **proof}, "safe" if sure else "unsafe", keeps=False)
 
 
 def _adapters_for(site: Site, flow: Flow, root: Root) -> Iterator[Attached]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
 import os
@@ -104,7 +105,16 @@ class Repair:
     def _look(self, start: State) -> None:
         self._expand(start)
         while self._queue and not self._settings.dry and not self._over() and not self._cured():
-            self._try(*heapq.heappop(self._queue)[2:])
+            parent, step = heapq.heappop(self._queue)[2:]
+            state = self._try(parent, step)
+            for done in filter(None, (state, parent)):
+                self._release(done)
+
+    def _release(self, state: State) -> None:
+        """Copies of states that lead nowhere give their disk back."""
+        kept = state is self.best or state.workspace is self.base
+        if not kept and not any(entry[2] is state for entry in self._queue):
+            state.workspace.remove()
 
     def _again(self, start: State, steps: Sequence[Step]) -> None:
         state: State | None = start
@@ -198,24 +208,20 @@ class Repair:
         number = len(self.attempts) + 1
         self._tools.watch.started(number, step.what)
         started = time.monotonic()
-        workspace = parent.workspace.fork(os.path.join(self._place, f"work{number}"))
+        workspace = Workspace(os.path.join(self._place, f"work{number}"), parent.workspace.origin)
         state = State(
             workspace, parent.command, (*parent.path, number), progress=parent.progress, idle=parent.idle,
             keeps=parent.keeps and step.keeps, tried=parent.tried | {_name(step)},
         )  # fmt: skip
-        staged = State(workspace, parent.command, ran=parent.ran, result=parent.result, report=parent.report)
-        applied = sandbox.apply(step, staged, self.recipe, self._place)
-        if applied.command is None:
-            self._give_up(parent, step, applied.why, state, started)
+        try:
+            refused = self._made(parent, step, state)
+        except OSError as fault:
+            if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            refused = f"there is no room for one more copy: {fault.strerror}"
+        if refused:
+            self._give_up(parent, step, refused, state, started)
             return None
-        state.command = applied.command
-        key = state.key()
-        if key in self._seen:
-            why = "it changes nothing here" if key == parent.key() else "this state was tried before"
-            self._give_up(parent, step, why, state, started)
-            return None
-        self._seen.add(key)
-        self._run(state, number)
         result, why = judge(parent, state)
         state.progress += result == "moved-on"
         state.idle += {"same": 1, "worse": 2}.get(result, 0)
@@ -223,8 +229,24 @@ class Repair:
         self._keep(state, result, expand=expand)
         return state
 
+    def _made(self, parent: State, step: Step, state: State) -> str:
+        """Applies a step in a copy and runs the build there; why it was not run, empty where it was."""
+        parent.workspace.fork(state.workspace.root)
+        staged = State(state.workspace, parent.command, ran=parent.ran, result=parent.result, report=parent.report)
+        applied = sandbox.apply(step, staged, self.recipe, self._place)
+        if applied.command is None:
+            return applied.why
+        state.command = applied.command
+        key = state.key()
+        if key in self._seen:
+            return "it changes nothing here" if key == parent.key() else "this state was tried before"
+        self._seen.add(key)
+        self._run(state, state.path[-1])
+        return ""
+
     def _give_up(self, parent: State, step: Step, why: str, state: State, started: float) -> None:
-        state.workspace.remove()
+        for copy in filter(None, (state.workspace, state.ran)):
+            copy.remove()
         self._record(parent, step, "not-run", why, seconds=time.monotonic() - started)
 
     def _keep(self, state: State, result: str, *, expand: bool) -> None:

@@ -16,6 +16,7 @@ import glob
 import importlib
 import json
 import os
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -330,10 +331,11 @@ def generated(engine: Engine, settings: dict[str, Any]) -> dict[str, Any]:
     return feeds
 
 
-def compare(stored: Any, number: int, got: dict[str, Any], flags: list[str]) -> None:
-    """Ends the program where outputs are not finite or differ from those of the reference."""
+def compare(stored: Any, number: int, got: dict[str, Any], flags: list[str]) -> list[float]:
+    """The difference of each output from the reference; ends the program where it is too large or not finite."""
     precision = next((name for name in TOLERANCES if name in flags), "fp32")
     relative, absolute = TOLERANCES[precision]
+    differences = []
     for name, array in got.items():
         key = f"{number}/out/{name}"
         want = stored[key] if stored is not None and key in stored.files else None
@@ -351,6 +353,8 @@ def compare(stored: Any, number: int, got: dict[str, Any], flags: list[str]) -> 
         print(f"output {name}: largest difference {worst:.4g}, largest value {scale:.4g}, {precision}", flush=True)
         if not close:
             raise Failed(f"output mismatch: {name} differs from the reference by up to {worst:.4g} in {precision}")
+        differences.append(worst / (scale or 1.0))
+    return differences
 
 
 def main() -> None:
@@ -363,9 +367,8 @@ def main() -> None:
     parser.add_argument("--run-only", action="store_true", help="load the plan that is there and build nothing")
     parser.add_argument("--build-only", action="store_true", help="build and store the plan, and run nothing")
     given = parser.parse_args()
-    with open(given.settings, encoding="utf-8") as stream:
-        settings = json.load(stream)
-    folder = os.path.dirname(os.path.abspath(given.settings))
+    settings = json.loads(pathlib.Path(given.settings).read_text(encoding="utf-8"))
+    folder, differences = os.path.dirname(os.path.abspath(given.settings)), []
     logger = trt.Logger(trt.Logger.VERBOSE if settings.get("verbose") else trt.Logger.INFO)
     trt.init_libnvinfer_plugins(logger, "")
     for path in settings.get("plugins") or []:
@@ -373,14 +376,11 @@ def main() -> None:
     print(f"TensorRT {trt.__version__}", flush=True)
     plan_path = os.path.join(folder, settings.get("plan") or "model.plan")
     if settings.get("model") and not given.run_only:
-        plan = build(settings, folder, logger)
-        with open(plan_path, "wb") as stream:
-            stream.write(plan)
-        print(f"engine written to {settings.get('plan') or 'model.plan'}: {len(plan)} bytes", flush=True)
+        size = pathlib.Path(plan_path).write_bytes(build(settings, folder, logger))
+        print(f"engine written to {settings.get('plan') or 'model.plan'}: {size} bytes", flush=True)
     if given.build_only:
         return
-    with open(plan_path, "rb") as stream:
-        engine = Engine(stream.read(), logger)
+    engine = Engine(pathlib.Path(plan_path).read_bytes(), logger)
     feeds = given.feeds or settings.get("feeds")
     path = os.path.join(folder, feeds) if feeds else None
     sets = sets_of(path) if path else [generated(engine, settings)]
@@ -388,11 +388,12 @@ def main() -> None:
     kept: dict[str, Any] = {}
     for number, each in enumerate(sets):
         got = engine.run(each)
-        compare(stored, number, got, settings.get("flags") or [])
+        differences += compare(stored, number, got, settings.get("flags") or [])
         kept |= {f"{number}/in/{name}": array for name, array in each.items()}
         kept |= {f"{number}/out/{name}": array for name, array in got.items()}
     np.savez(os.path.join(folder, given.outputs or settings.get("outputs") or "outputs.npz"), **kept)
-    print(f"ran {len(sets)} set{'s' if len(sets) > 1 else ''} of inputs", flush=True)
+    equal = f", equal to the reference within {max(differences):.2g} of the largest value" if differences else ""
+    print(f"ran {len(sets)} set{'s' if len(sets) > 1 else ''} of inputs{equal}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from triage.errors import UsageError
 
-LARGE = 8 << 20  # bytes from which on a file is linked between copies
 SKIPPED = (
     ".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".mypy_cache", ".pytest_cache",
     ".ruff_cache", ".tox", ".ipynb_checkpoints", ".triage",
@@ -57,25 +56,12 @@ class Workspace:
 
     def fork(self, root: str) -> Workspace:
         """A further copy. Nothing is linked: onnx refuses weights that have several names."""
-        _copy_tree(self.root, root, link=False)
+        _copy_tree(self.root, root)
         return Workspace(root, self.origin)
 
     def files(self) -> dict[str, File]:
         """Every file of the copy, by its relative path, with a hash of its content."""
         return {path: _file(os.path.join(self.root, path)) for path in walk(self.root)}
-
-    def own(self, relative: str) -> str:
-        """Makes a shared file this copy's own before it is written to; gives its path."""
-        path = self.path(relative)
-        try:
-            shared = os.lstat(path).st_nlink > 1
-        except FileNotFoundError:
-            return path
-        if shared:
-            spare = path + ".triage-own"
-            copy_file(path, spare)
-            os.replace(spare, path)
-        return path
 
     def remove(self) -> None:
         """Deletes the copy."""
@@ -108,7 +94,7 @@ def copy_of(folder: str, root: str, skip: Sequence[str] = ()) -> Workspace:
             "Name another place with --output DIR, or run triage fix in the build's own folder."
         )
     try:
-        _copy_tree(folder, root, link=False, skip=skip)
+        _copy_tree(folder, root, skip)
     except OSError as fault:
         raise UsageError(f"{fault.filename or folder} cannot be copied: {fault.strerror}") from None
     return Workspace(root, os.path.realpath(folder))
@@ -166,7 +152,7 @@ def _file(path: str) -> File:
     return File(told.st_size, told.st_mtime_ns, digest(path))
 
 
-def _copy_tree(source: str, target: str, *, link: bool, skip: Sequence[str] = ()) -> None:
+def _copy_tree(source: str, target: str, skip: Sequence[str] = ()) -> None:
     """Copies a tree; links inside it stay links, those that lead out of it become what they show."""
     os.makedirs(target, exist_ok=True)
     _copy_folders(source, target)
@@ -179,14 +165,15 @@ def _copy_tree(source: str, target: str, *, link: bool, skip: Sequence[str] = ()
                 os.symlink(os.readlink(given), taken)
                 continue
             if os.path.isdir(real):
-                _copy_tree(real, taken, link=False)
+                _copy_tree(real, taken)
                 continue
             if not os.path.exists(real):
                 os.symlink(os.readlink(given), taken)
                 continue
         if not stat.S_ISREG(os.stat(given).st_mode):
             continue  # pipes and sockets are no part of a build
-        _place(given, taken, link=link)
+        copy_file(given, taken)
+        os.chmod(taken, os.stat(taken).st_mode | stat.S_IWUSR | stat.S_IRUSR)
 
 
 def _copy_folders(source: str, target: str) -> None:
@@ -197,18 +184,6 @@ def _copy_folders(source: str, target: str) -> None:
         ]  # fmt: skip
         for name in folders:
             os.makedirs(os.path.join(target, os.path.relpath(os.path.join(base, name), source)), exist_ok=True)
-
-
-def _place(given: str, taken: str, *, link: bool) -> None:
-    if link and os.path.getsize(given) >= LARGE:
-        try:
-            os.link(given, taken)
-        except OSError:
-            copy_file(given, taken)
-    else:
-        copy_file(given, taken)
-    if not link:
-        os.chmod(taken, os.stat(taken).st_mode | stat.S_IWUSR | stat.S_IRUSR)
 
 
 def _cloned(given: int, taken: int) -> bool:
