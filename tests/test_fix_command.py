@@ -209,3 +209,17 @@ def _wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline, "nothing happened for 20 s"
         time.sleep(0.01)
+
+
+def test_the_check_is_protected_and_what_it_checks_may_be_repaired(tmp_path):
+    from triage.recipe import read_recipe
+
+    (tmp_path / "work" / "x").mkdir(parents=True)
+    for name in ("reference.npz", "model.onnx", "build.py"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "verify.py").write_text("open('work/x'); open('reference.npz'); open('model.onnx')")
+    (tmp_path / "recipe.toml").write_text(
+        '[build]\ncommand = ["python", "build.py"]\nfiles = ["work/", "model.onnx", "verify.py"]\n'
+        '[verify]\ncommand = ["python", "verify.py", "work/x", "model.onnx"]\n'
+    )
+    assert read_recipe(str(tmp_path / "recipe.toml")).protected == ("verify.py", "reference.npz")

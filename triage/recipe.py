@@ -152,11 +152,16 @@ def _protected(verify: Verify | None, files: Sequence[str], folder: str) -> Iter
     if verify is None:
         return
     words = verify.command[1:]
-    yield from _below(iter(words), folder)
-    yield from (path for path in named_files(words, folder) if path not in files)
+    yield from (path for path in _below(iter(words), folder) if path.endswith((".py", ".sh")))
+    yield from (path for path in named_files(words, folder) if not _offered(path, files))
     for path in (verify.reference, verify.inputs):
         if isinstance(path, str) and not path.startswith("torch:"):
             yield path
+
+
+def _offered(path: str, files: Sequence[str]) -> bool:
+    """Named itself among what a repair may change; a folder also by one above it."""
+    return path in files or (path.endswith("/") and any(path.startswith(f"{one.rstrip('/')}/") for one in files))
 
 
 def _faults(data: Mapping[str, Any]) -> Iterator[str]:
