@@ -1,5 +1,6 @@
 """The proof of a cure whose recipe gives no check: changed models, export scripts under watch, given references."""
 
+import io
 import json
 import os
 import shutil
@@ -452,3 +453,18 @@ def test_any_command_is_understood_by_one_backend():
     assert not understands([])
     assert "onnxruntime" in targets()
     assert not {"command", "python-script"} & set(targets())
+
+
+def test_the_builds_own_feeds_count_where_made_ones_hide_a_loss(proof_of):
+    """Times in double: made feeds are small, and the last bits of those that are really fed are lost in float."""
+    head = '<ir_version: 8, opset_import: ["" : 17]>\n'
+    text = head + "g (double[n] t) => (double[n] y) <double z = {1700000000.25}> { y = Sub(t, z) }"
+    lost = (
+        head + "g (double[n] t) => (double[n] y) <float z = {1700000000}> "
+        "{ f = Cast<to=1>(t) d = Sub(f, z) y = Cast<to=11>(d) }"
+    )
+    one, two = (onnx.parser.parse_model(each).SerializeToString() for each in (text, lost))
+    stream = io.BytesIO()
+    np.savez(stream, t=1.7e9 + np.linspace(0, 50, 7))
+    proof = proof_of({"model.onnx": one, "feeds.npz": stream.getvalue(), "build.py": ""}, {"model.onnx": two})
+    assert proof.verified is False, proof.how

@@ -82,7 +82,7 @@ def bench(tmp_path, monkeypatch, library):
         sandbox, "run", lambda spec: original(spec._replace(command=(spec.command[0], str(worker), *spec.command[3:])))
     )
 
-    def make(fixes, build, *, files=("build.py", "x.txt"), verify=None, watch=None, settings=None, **given):
+    def make(fixes, build, *, files=("build.py", "x.txt"), verify=None, watch=None, settings=None, outputs=(), **given):
         for name, (propose, apply, *safety) in fixes.items():
             bodies = {"propose": textwrap.indent(propose, "    "), "apply": textwrap.indent(apply, "    ")}
             said = {"title": f"Do {name}.", "causes": ("calibration-failed",), "safety": (safety or ["safe"])[0]}
@@ -95,7 +95,7 @@ def bench(tmp_path, monkeypatch, library):
             (project / f"{path}.txt").write_text(text)
         if verify:
             (project / "verify.py").write_text(textwrap.dedent(verify))
-        recipe = Recipe("made", str(project), ("python", "build.py"), files, timeout=20.0,
+        recipe = Recipe("made", str(project), ("python", "build.py"), files, outputs, timeout=20.0,
                         verify=Verify(("python", "verify.py")) if verify else None)  # fmt: skip
         watch = watch or Quiet()
         tools = _tools(watch, with_archive=False)
@@ -365,3 +365,30 @@ def test_copies_of_attempts_that_lead_nowhere_are_removed(bench, tmp_path):
         "run0",
         "tmp",
     ]
+
+
+@pytest.mark.parametrize(("check", "status"), [("assert {}", "refused"), ("assert {} == 'b'", "cured")])
+def test_a_check_that_takes_two_readings_proves_neither(check, status, bench):
+    guesses = "yield Proposal('take a', {'v': 'a'}, guess=True)\nyield Proposal('take b', {'v': 'b'}, guess=True)"
+    fixes = {"guess": (guesses, "site.write_text('x.txt', parameters['v'])")}
+    build = """
+        have = open('x.txt').read()
+        assert have, 'No data is collected.'
+        open('out.txt', 'w').write(have)
+    """
+    done = bench(fixes, build, x="", verify=check.format("open('out.txt').read()"), outputs=("out.txt",))
+    assert done.status == status
+    assert ("two repairs" in done.why) is (status == "refused")
+    assert [change.path for change in done.changes] == (["x.txt"] if status == "cured" else [])
+
+
+def test_half_way_the_reason_why_the_rest_is_refused_is_told(bench):
+    fixes = {
+        "add_a": ("if 'a' not in site.text('x.txt'):\n    yield Proposal('add a')", APPEND.format("a")),
+        "add_b": ("if 'a' in site.text('x.txt'):\n    yield Refusal('b is nowhere', 'Fetch b.')", "pass"),
+    }
+    done = bench(fixes, NEEDS_TWO, x="")
+    assert (done.status, done.verified) == ("refused", None)
+    assert done.why.endswith("b is nowhere")
+    assert "is cured; what fails now is" in done.why
+    assert [attempt.result for attempt in done.attempts] == ["moved-on"]

@@ -108,7 +108,8 @@ class Proposal(NamedTuple):
     """One way to try a fix here: ``what`` in a sentence, and the parameters that ``apply`` takes (JSON).
 
     ``safety`` stands where this proposal is more or less safe than its fix; ``rank`` orders the proposals
-    of one fix (lower first). ``keeps`` is False where the outputs are meant to change.
+    of one fix (lower first). ``keeps`` is False where the outputs are meant to change. ``guess``: one of several
+    readings of the same thing; it only stands where the recipe's check turns the others down.
     """
 
     what: str
@@ -116,6 +117,7 @@ class Proposal(NamedTuple):
     safety: str | None = None
     rank: int = 0
     keeps: bool = True
+    guess: bool = False
 
 
 class Refusal(NamedTuple):
@@ -133,6 +135,7 @@ class Step(NamedTuple):
     parameters: Mapping[str, Any]
     safety: str
     keeps: bool = True
+    guess: bool = False
 
 
 class ByHand(NamedTuple):

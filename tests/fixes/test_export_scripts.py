@@ -236,6 +236,33 @@ def test_dimensions_are_declared_dynamic(tmp_path, text):
     np.testing.assert_allclose(got, reference(PAIR, "Pair", hidden, mask), rtol=1e-4, atol=1e-5)
 
 
+def test_options_in_a_class_hold_only_what_is_written_there(tmp_path):
+    text = (
+        "class Exporter:\n    options = dict(input_names=['hidden', 'mask'], output_names=['y'])\n"
+        "    def __init__(self, net):\n        self.net = net.eval()\n    def __call__(self, path):\n"
+        "        example = (torch.zeros(1, 5, 4), torch.ones(1, 5))\n"
+        "        torch.onnx.export(self.net, example, path, dynamo=True, **self.options)\n"
+        "Exporter(Pair())('model.onnx')\n"
+    )
+    hidden, mask = random(3, 5, 4), np.ones((3, 5), "float32")
+    build = Build(tmp_path, {"export.py": PAIR + text + SERVE}, {"hidden": hidden, "mask": mask})
+    build.repair("add_dynamic_shapes", "input-shape-mismatch")
+    np.testing.assert_allclose(build.outputs()["y"], reference(PAIR, "Pair", hidden, mask), rtol=1e-4, atol=1e-5)
+
+
+def test_a_loop_over_a_size_is_named(tmp_path):
+    source = HEAD + (
+        "class Loop(nn.Module):\n    def forward(self, x):\n        total = x[:, 0]\n"
+        "        for at in range(1, x.size(1)):\n            total = total * 2 + x[:, at]\n        return total\n"
+    )
+    text = f"torch.onnx.export(Loop(), torch.zeros(1, 5), 'model.onnx', {TRACED})\n"
+    build = Build(tmp_path, {"export.py": source + text + SERVE}, {"x": random(1, 7)})
+    site = build.site(build.run()[1], ("input-shape-mismatch",))
+    found = list(discovery.load("triage.fixes", "add_dynamic_shapes").propose(site))
+    assert [type(one) for one in found] == [Proposal, Refusal]
+    assert "loops over a size (export.py:8)" in found[1].why
+
+
 def test_generated_names_stay_when_dimensions_are_declared(tmp_path):
     text = (
         f"net = nn.Linear(4, 2).eval()\ntorch.onnx.export(net, torch.zeros(1, 4), 'model.onnx', dynamo=False)\n{SERVE}"
@@ -307,6 +334,25 @@ def test_freezing_a_branch_is_unsafe_where_nothing_is_compared(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "safety"),
+    [
+        ("if x.sum().item() > 3:\n            return x * 2\n        return x", "unsafe"),
+        ("x = -x if x.sum() > 3 else x\n        return x", "unsafe"),
+        ("if x.sum() > 3:\n            raise ValueError('too much')\n        return x", None),
+    ],
+)
+def test_a_check_of_few_feeds_does_not_make_a_frozen_branch_safe(tmp_path, body, safety):
+    source = HEAD + f"class Net(nn.Module):\n    def forward(self, x):\n        {body}\n"
+    text = "torch.onnx.export(Net().eval(), torch.zeros(2, 6), 'model.onnx', dynamo=True)\n"
+    build = Build(tmp_path, {"export.py": source + text})
+    good, log = build.run()
+    assert not good
+    site = build.site(log, ("export-data-dependent-control-flow",))
+    found = list(discovery.load("triage.fixes", "switch_exporter").propose(site))
+    assert [one.safety for one in found if isinstance(one, Proposal)] == [safety]
+
+
 def test_operators_of_an_own_library_are_not_tried(tmp_path):
     text = f"{NET}torch.onnx.export(Net().eval(), torch.zeros(2, 6), 'model.onnx', {TRACED})\n"
     log = "File \"/lib/torch/onnx/utils.py\"\nUnsupportedOperatorError: Exporting the operator 'mylib::roll' to ONNX\n"
@@ -356,6 +402,28 @@ def test_an_export_for_training_becomes_one_for_inference(tmp_path):
     assert "TrainingMode.EVAL" in build.text()
 
 
+DROPOUT = TRAINED.replace("self.d(self.n(self.a(x)))", "F.dropout(self.a(x), 0.5{})")
+
+
+@pytest.mark.parametrize("given", ["", ", True", ", training=True"])
+def test_functional_dropout_follows_the_mode(tmp_path, given):
+    text = f"model = Net().eval()\nx = torch.ones(2, 6)\ntorch.onnx.export(model, (x,), 'model.onnx', {TRACED})\n"
+    source = DROPOUT.format(given)
+    build = Build(tmp_path, {"export.py": source + text + "want = model(x)\n" + COMPARE})
+    build.repair("set_eval_mode", "output-mismatch")
+    assert "training=self.training" in build.text() or "0.5, self.training)" in build.text()
+
+
+def test_dropout_that_may_be_meant_is_unsafe_where_nothing_is_compared(tmp_path):
+    text = f"model = Net().eval()\nx = torch.ones(2, 6)\ntorch.onnx.export(model, (x,), 'model.onnx', {TRACED})\n"
+    build = Build(tmp_path, {"export.py": DROPOUT.format("") + text + "want = model(x)\n" + COMPARE})
+    site = build.site(build.run()[1], ("output-mismatch",))
+    site.verify = {}
+    first, second = discovery.load("triage.fixes", "set_eval_mode").propose(site)
+    assert first.safety == "unsafe"
+    assert isinstance(second, Refusal)
+
+
 # --- names
 
 
@@ -387,7 +455,37 @@ def test_inputs_of_one_shape_are_not_guessed(tmp_path):
     build = Build(tmp_path, {"export.py": source + text + SERVE}, {"left": random(2), "right": random(2)})
     good, log = build.run()
     assert not good
-    assert not list(discovery.load("triage.fixes", "name_inputs").propose(build.site(log, ("input-name-mismatch",))))
+    found = list(discovery.load("triage.fixes", "name_inputs").propose(build.site(log, ("input-name-mismatch",))))
+    assert [one.why for one in found] == ["nothing tells which of the inputs a, b is meant by left, right"]
+
+
+@pytest.mark.parametrize(("ids", "dense"), [("int32", "float32"), ("int64", "float64"), ("int32", "float64")])
+def test_the_type_that_is_sent_is_taken(tmp_path, ids, dense):
+    source = HEAD + (
+        "class Mix(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.e, self.l = nn.Embedding(9, 4), nn.Linear(7, 2)\n    def forward(self, ids, dense, scale: float):\n"
+        "        return self.l(torch.cat([self.e(ids), dense * scale], -1))\n"
+    )
+    text = (
+        "torch.onnx.export(Mix().eval(), (torch.zeros(2, dtype=torch.long), torch.ones(2, 3), 0.5), 'model.onnx', "
+        "dynamo=True, input_names=['ids', 'dense'], output_names=['y'])\n"
+    )
+    feeds = {"ids": np.array([3, 8], ids), "dense": np.ones((2, 3), dense)}
+    build = Build(tmp_path, {"export.py": source + text + SERVE}, feeds)
+    build.repair("export_fed_type", "input-dtype-mismatch")
+    space = {}
+    exec(source, space)  # noqa: S102 -- our own text
+    torch.manual_seed(0)
+    want = space["Mix"]().eval()(torch.tensor([3, 8]), torch.ones(2, 3), 0.5)
+    np.testing.assert_allclose(build.outputs()["y"], want.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_fractions_are_not_cut_off_for_whole_numbers(tmp_path):
+    text = "torch.onnx.export(nn.Embedding(9, 4), torch.zeros(2, dtype=torch.long), 'model.onnx', " + TRACED + ")\n"
+    build = Build(tmp_path, {"export.py": HEAD + text + SERVE}, {"x": random(2)})
+    site = build.site(build.run()[1], ("input-dtype-mismatch",))
+    (found,) = discovery.load("triage.fixes", "export_fed_type").propose(site)
+    assert found.why.startswith("float32 is sent where the model takes int64")
 
 
 # --- inputs and outputs that are no tensors
@@ -440,6 +538,8 @@ torch.onnx.export(model, (batch,), "model.onnx", dynamo={dynamo}, input_names=["
 
 FORMS = {
     "a dictionary at the end": ("({'x': torch.zeros(2, 6)},)", "batch", "batch['x']", False),
+    "a dictionary alone": ("{'x': torch.zeros(2, 6)}", "batch", "batch['x']", False),
+    "a dictionary made by name": ("dict(x=torch.zeros(2, 6))", "batch", "batch['x']", False),
     "a list": ("[torch.zeros(2, 6)]", "x", "x", True),
 }
 
@@ -453,6 +553,32 @@ def test_example_inputs_get_the_form_that_is_wanted(tmp_path, example, parameter
     build = Build(tmp_path, {"export.py": source + text + SERVE}, {"x": feed})
     build.repair("wrap_inputs", "export-input-type-unsupported")
     np.testing.assert_allclose(build.outputs()["y"], reference(NET, "Net", feed), rtol=1e-4, atol=1e-5)
+
+
+def test_a_number_that_became_an_input_is_fixed_in_the_graph(tmp_path):
+    source = (
+        HEAD + "class Net(nn.Module):\n    def forward(self, x, times: int, flag=False):\n        return x * times\n"
+    )
+    text = "torch.onnx.export(Net().eval(), (torch.ones(2, 3), 4, True), 'model.onnx', dynamo=False, "
+    names = "input_names=['x'], output_names=['y'])\n"
+    build = Build(tmp_path, {"export.py": source + text + names + SERVE}, {"x": random(2, 3)})
+    build.repair("wrap_inputs", "input-name-mismatch")
+    np.testing.assert_allclose(build.outputs()["y"], random(2, 3) * 4, rtol=1e-5)
+
+
+def test_a_flag_of_a_record_stays_a_flag(tmp_path):
+    source = RECORD.replace("mask: torch.Tensor", "mask: torch.Tensor\n    scaled: bool = True").replace(
+        "return Out(", "if batch.scaled:\n            hidden = hidden * 2\n        return Out("
+    )
+    text = (
+        "batch = Batch(ids=torch.ones(2, 3, dtype=torch.long), mask=torch.ones(2, 3), scaled=False)\n"
+        "torch.onnx.export(Net().eval(), (batch,), 'model.onnx', dynamo=True, input_names=['ids', 'mask'], "
+        "output_names=['logits', 'hidden'])\n"
+    )
+    feeds = {"ids": np.ones((2, 3), "int64"), "mask": np.ones((2, 3), "float32")}
+    build = Build(tmp_path, {"export.py": source + text + SERVE}, feeds)
+    build.repair("wrap_inputs", "export-input-type-unsupported")
+    assert "scaled=False" in build.text().split("class PlainTensors")[1]
 
 
 # --- pruned and parametrized weights
@@ -481,6 +607,40 @@ def test_weights_are_made_plain_before_the_export(tmp_path, made, taken):
     import onnx
 
     assert {node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node} - {"Relu"} == {"Gemm"}
+
+
+PRUNED = """import torch
+from torch import nn
+model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+model.load_state_dict(torch.load("pruned.pt"){taken})
+x = torch.ones(2, 6)
+want = torch.load("want.pt")
+torch.onnx.export(model.eval(), (x,), "model.onnx", dynamo=False, input_names=["x"], output_names=["y"])
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_checkpoint_that_was_saved_pruned_is_multiplied_by_its_masks(tmp_path, prefix):
+    from torch.nn.utils import prune
+
+    model = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    prune.random_unstructured(model[0], "weight", 0.5)
+    torch.save({"net": {prefix + key: value for key, value in model.state_dict().items()}}, tmp_path / "pruned.pt")
+    torch.save(model(torch.ones(2, 6)).detach(), tmp_path / "want.pt")
+    files = {"export.py": PRUNED.format(taken='["net"]') + COMPARE}
+    if prefix:
+        files["export.py"] = files["export.py"].replace("nn.Linear(4, 2))", "nn.Linear(4, 2)).eval()")
+    Build(tmp_path, files).repair("make_pruning_permanent", "checkpoint-mismatch")
+
+
+def test_masks_of_another_model_are_left_alone(tmp_path):
+    state = {"0.weight_orig": torch.ones(4, 6), "0.weight_mask": torch.ones(4, 6), "head.weight": torch.ones(2, 4)}
+    torch.save(state, tmp_path / "pruned.pt")
+    build = Build(tmp_path, {"export.py": PRUNED.format(taken="")})
+    good, log = build.run()
+    assert not good
+    fix = discovery.load("triage.fixes", "make_pruning_permanent")
+    assert not list(fix.propose(build.site(log, ("checkpoint-mismatch",))))
 
 
 # --- large models

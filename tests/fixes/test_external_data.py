@@ -290,3 +290,15 @@ def test_the_data_of_another_model_are_not_taken_unseen(save, tmp_path):
     assert not proposals(attach_external_data, site(tmp_path, verify=False))
     assert "v1/model.onnx.data" in refusals(attach_external_data, site(tmp_path, verify=False))[0].why
     assert len(proposals(attach_external_data, site(tmp_path))) == 1
+
+
+def test_where_a_pointer_lies_only_the_object_it_names_will_do(save, tmp_path):
+    data = (save() / "model.onnx.data").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(data)}\n"
+    (tmp_path / "net" / "model.onnx.data").write_text(pointer)
+    (tmp_path / "net" / "old.bin").write_bytes(other())
+    assert not proposals(attach_external_data, site(tmp_path))
+    assert "Git LFS" in refusals(attach_external_data, site(tmp_path))[0].why
+    (tmp_path / "net" / "blob").write_bytes(data)
+    attached(site(tmp_path, verify=False))

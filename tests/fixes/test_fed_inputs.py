@@ -161,3 +161,11 @@ def test_a_log_that_names_the_input_is_believed(tmp_path):
     log = "[!] Input tensor: ids | Received unexpected dtype: int32.\n    Note: Expected type: int64\n"
     site = site_of(tmp_path, graph(LOOKUP), log, ["input-dtype-mismatch"])
     assert proposals(accept_fed_type, site)[0].parameters["inputs"] == {"ids": 6}
+
+
+def test_what_is_too_large_for_half_precision_is_refused(tmp_path):
+    half = "g (float16[n] x) => (float16[n] y) { y = Neg(x) }"
+    for value, told in ((90000.0, True), (9.0, False)):
+        site = site_of(tmp_path, graph(half), SENT.format("float", "float16"), ["input-dtype-mismatch"],
+                       feeds={"x": np.array([value, 1], np.float32)})  # fmt: skip
+        assert bool([each for each in refusals(accept_fed_type, site) if "90000" in each.why]) is told

@@ -380,3 +380,33 @@ def test_a_cast_with_the_wrong_target_is_the_second_reading(tmp_path):
     new = checked(onnx.load(tmp_path / "model.onnx"))
     close(outputs(new, {"x": X[2]})[0], X[2] * X[2] / 2)
     assert len(ops(new, "Cast")) == 1
+
+
+def test_a_float_mask_as_condition_needs_a_comparison(tmp_path):
+    text = "g (float[n,4] x, float[n,4] m) => (float[n,4] y) <float z = {-9}> { y = Where(m, x, z) }"
+    (one,) = proposals(unify_tensor_types, site_of(tmp_path, graph(text), verify=False))
+    assert one.safety == "unsafe"  # the mask may be one that is added: then 0 means yes
+
+
+def test_computed_indices_are_cut_off_or_rounded_as_the_check_says(tmp_path):
+    text = (
+        "g (float[n] x) => (float[n] y) <float k = {9.9999}, float[9] t = {0,1,2,3,4,5,6,7,8}> "
+        "{ q = Mul(x, k) y = Gather(t, q) }"
+    )
+    site = site_of(tmp_path, graph(text))
+    found = proposals(unify_tensor_types, site)
+    assert [each.guess for each in found] == [True, True]
+    x = np.array([0.1, 0.7], np.float32)
+    unify_tensor_types.apply(site, found[1].parameters)
+    close(outputs(checked(onnx.load(site.path("model.onnx"))), {"x": x})[0], [1, 7])
+    onnx.save(graph(text), site.path("model.onnx"))
+    unify_tensor_types.apply(site, found[0].parameters)
+    close(outputs(checked(onnx.load(site.path("model.onnx"))), {"x": x})[0], [0, 6])
+
+
+def test_stored_numbers_and_zero_points_are_no_case_for_a_cast(tmp_path):
+    text = (
+        "g (float[n,2] x) => (float[n,2] y) <int8[2,2] w = {1,2,3,4}, float s = {0.5}, uint8 z = {128}> "
+        "{ f = DequantizeLinear(w, s, z) y = MatMul(x, f) }"
+    )
+    assert not proposals(unify_tensor_types, site_of(tmp_path, graph(text)))

@@ -26,6 +26,7 @@ from triage.fixes import (  # noqa: E402
     deduplicate_graph,
     reconnect_tensors,
     remove_dead_nodes,
+    sort_graph,
 )
 from triage.onnxgraph import unique, walk  # noqa: E402
 
@@ -340,6 +341,22 @@ def test_empty_fields_are_filled(kind, tmp_path):
     fix = correct_declared_types if kind in ("type", "shape") else complete_model_fields
     site = site_of(tmp_path, model, str(fault.value), INVALID)
     close(outputs(checked(mended(fix, site)), {"x": X})[0], plain(X))
+
+
+def test_a_leftover_under_a_name_that_is_taken_only_goes_when_compared(tmp_path):
+    model = with_tensors(
+        graph("g (float[n,4] x) => (float[n,2] y) { y = MatMul(x, w) }"), w=np.ones((4, 2), np.float32)
+    )
+    with_tensors(model, w=np.ones((2, 4), np.float32))
+    (one,) = proposals(deduplicate_graph, site_of(tmp_path, model, causes=INVALID, verify=False))
+    assert one.safety == "unsafe"
+
+
+def test_a_circle_that_an_output_needs_is_named(tmp_path):
+    model = graph("g (float[n] x) => (float[n] y) { a = Add(x, x) b = Neg(a) y = Identity(b) }")
+    model.graph.node[0].input[1] = "b"
+    (refusal,) = refusals(sort_graph, site_of(tmp_path, model, causes=INVALID))
+    assert "Add a -> Neg b -> Add a" in refusal.why
 
 
 # whole builds: run, diagnosed, repaired, compared

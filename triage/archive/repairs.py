@@ -38,6 +38,17 @@ class Held(NamedTuple):
     output: str | None
 
 
+class Tried(NamedTuple):
+    """One attempt of a repair, as pages show it."""
+
+    fix: str
+    what: str
+    safety: str
+    result: str
+    helped: bool
+    why: str
+
+
 def file_repair(connection: Connection, new: NewRepair) -> str:
     """Files a repair inside the caller's transaction; gives its id."""
     uid = f"r-{uuid4().hex[:12]}"
@@ -78,6 +89,14 @@ def repairs_of(connection: Connection, group: int) -> list[Held]:
     )
     rows = connection.execute(query.with_only_columns(*Repair.__table__.c)).all()
     return [_held(connection, row) for row in rows]
+
+
+def attempts_of(connection: Connection, uid: str) -> list[Tried]:
+    """What a repair tried, in order."""
+    query = select(Attempt.fix, Attempt.what, Attempt.safety, Attempt.result, Attempt.helped, Attempt.why).join(
+        Repair, Repair.id == Attempt.repair_id
+    )
+    return [Tried(*row) for row in connection.execute(query.where(Repair.uid == uid).order_by(Attempt.number))]
 
 
 def _held(connection: Connection, row: Any) -> Held:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 import psutil
 
@@ -30,6 +31,22 @@ _ENDINGS = {
     signal.SIGBUS: "Bus error (core dumped)", signal.SIGILL: "Illegal instruction (core dumped)",
     signal.SIGFPE: "Floating point exception (core dumped)", signal.SIGTERM: "Terminated",
 }  # fmt: skip
+
+
+_stop: ContextVar[Callable[[], bool] | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def stoppable(stop: Callable[[], bool]) -> Iterator[None]:
+    """Every run inside asks ``stop`` again and again; True is to a thread what Ctrl-C is to a program.
+
+    The run ends its processes then, and KeyboardInterrupt is raised.
+    """
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
 
 
 def run(spec: BuildSpec, watch: Callable[[float], bool] = lambda _: True) -> BuildResult:
@@ -103,8 +120,10 @@ def _environment(spec: BuildSpec, mark: str) -> dict[str, str]:
 def _wait(
     process: subprocess.Popen[bytes], spec: BuildSpec, clock: float, watch: Callable[[float], bool]
 ) -> tuple[str, str]:
-    tick, looked = _TICK, 0.0
+    tick, looked, stop = _TICK, 0.0, _stop.get()
     while True:
+        if stop is not None and stop():
+            raise KeyboardInterrupt
         try:
             process.wait(tick)
         except subprocess.TimeoutExpired:

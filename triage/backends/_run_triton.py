@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -38,16 +39,18 @@ def main() -> int:
         settings = json.load(stream)
     with tempfile.TemporaryDirectory() as scratch:
         program, backends, environment = locate(scratch)
-        port = free_port()
+        port, name = free_port(), f"triage-{secrets.token_hex(8)}"
         words = [
             program, f"--model-repository={settings['repository']}", f"--http-port={port}", "--allow-grpc=false",
             "--allow-metrics=false", *([f"--backend-directory={backends}"] if backends else []),
-            *settings.get("flags", []),
+            *settings.get("flags", []), f"--id={name}",
         ]  # fmt: skip
         server = subprocess.Popen(words, env={**os.environ, **environment}, start_new_session=True)
         try:
-            wait(server, port, settings.get("seconds", 60))
+            wait(server, port, settings.get("seconds", 60), name)
             answer = ask(port, settings)
+            if server.poll() is not None or served_by(port) != name:
+                sys.exit("tritonserver ended while it was asked")
         finally:
             stop(server)
     np.savez(settings.get("outputs", "outputs.npz"), **answer)
@@ -92,18 +95,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait(server: subprocess.Popen[bytes], port: int, seconds: float) -> None:
-    """Until the server is ready, has ended, or the time is over."""
+def wait(server: subprocess.Popen[bytes], port: int, seconds: float, name: str) -> None:
+    """Until the server of this name is ready, has ended, or the time is over.
+
+    It opens its port only when its models are loaded: until then another server may have taken it, and would answer.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.poll() is not None:
             sys.exit(f"tritonserver exited with code {server.returncode}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=2):
+                pass
+            if served_by(port) == name:
                 return
         except OSError:
-            time.sleep(0.25)
+            pass
+        time.sleep(0.25)
     sys.exit(f"timed out: tritonserver was not ready after {seconds:g} s")
+
+
+def served_by(port: int) -> str:
+    """The name of the server that answers at a port; empty where none does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2", timeout=5) as answer:
+            return str(json.load(answer).get("name", ""))
+    except (OSError, ValueError):
+        return ""
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:

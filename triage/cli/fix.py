@@ -1,7 +1,7 @@
 """Repair a failing build on a copy, run it again, and prove the cure.
 
 The build is a recipe, a command after ``--``, or a model with ``--target``. Your files are never touched
-without ``--apply``, which shows the change first and makes all of it or nothing.
+without ``--apply``, which shows the change first and makes all of it or nothing; ``--undo`` takes it back.
 Exit codes: 0 cured and proven, 5 not cured or not proven, 6 nothing safe to try, 130 interrupted.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from triage.remedy import Recipe, Remediation, Step
+    from triage.remedy import Remediation
     from triage.service.fixing import Fixed
 
 EXAMPLE = """
@@ -22,6 +22,7 @@ triage fix -- python export.py
 triage fix recipe.toml --apply
 triage fix model.onnx --target onnxruntime
 triage fix --apply ~/.local/share/triage/fixes/export-20261121-193001-71
+triage fix --undo ~/.local/share/triage/fixes/export-20261121-193001-71
 """
 CURED, NOT_CURED, NOTHING, INTERRUPTED = 0, 5, 6, 130
 
@@ -40,6 +41,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--apply",
         action="store_true",
         help="put the cure into your folder; with the folder of an earlier repair, that one",
+    )
+    parser.add_argument(
+        "--undo", action="store_true", help="with the folder of an applied repair: put back what stood there before"
     )
     parser.add_argument("--unsafe", action="store_true", help="also try repairs that may change what is computed")
     parser.add_argument("--attempts", type=int, default=20, metavar="N", help="how many runs to spend (default 20)")
@@ -67,13 +71,16 @@ def run(arguments: Namespace) -> int:
     _check(arguments)
     renderer = discovery.load("triage.reports", arguments.format)
     words = arguments.build
+    if arguments.undo:
+        return _undo(words)
     if arguments.apply and len(words) == 1 and os.path.isdir(words[0]):
         return _apply(words[0])
     from triage.cli._progress import Progress, interruptible
     from triage.remediate.loop import Settings
     from triage.service.fixing import fix_and_file
+    from triage.service.wanted import wanted
 
-    recipe, steps = _recipe(arguments)
+    recipe, steps = wanted(words, os.getcwd(), arguments.target, arguments.timeout)
     settings = Settings(
         arguments.attempts, arguments.time_limit, int(arguments.memory * (1 << 30)) if arguments.memory else None,
         arguments.unsafe, arguments.dry_run,
@@ -93,37 +100,12 @@ def _check(arguments: Namespace) -> None:
 
     if arguments.dry_run and arguments.apply:
         raise UsageError("--dry-run changes nothing and --apply does: choose one")
+    if arguments.undo and (arguments.dry_run or arguments.apply or len(arguments.build) != 1):
+        raise UsageError("--undo takes the folder of one applied repair, and nothing else: triage fix --undo FOLDER")
     for name in ("attempts", "time_limit", "timeout", "memory"):
         value = getattr(arguments, name)
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"--{name.replace('_', '-')} must be greater than 0")
-
-
-def _recipe(arguments: Namespace) -> tuple[Recipe, list[Step]]:
-    from triage.errors import UsageError
-    from triage.recipe import read_recipe, recipe_of
-
-    words = arguments.build
-    steps: list[Step] = []
-    if not words:
-        raise UsageError("name the build to repair: triage fix -- python export.py")
-    if arguments.target:
-        from triage.service.targets import recipe_for
-
-        recipe = recipe_for(words, arguments.target)
-    elif len(words) == 1 and words[0].endswith(".toml"):
-        recipe = read_recipe(words[0])
-    elif len(words) == 1 and words[0].endswith(".json"):
-        from triage.service.fixing import again
-
-        recipe, steps = again(words[0])
-    elif len(words) == 1 and os.path.isfile(words[0]) and not os.access(words[0], os.X_OK):
-        from triage.backends._choose import targets
-
-        raise UsageError(f"say what {words[0]} is built for: --target {' | '.join(targets())}; or a command after --")
-    else:
-        recipe = recipe_of(words, os.getcwd())
-    return (recipe._replace(timeout=arguments.timeout) if arguments.timeout else recipe), steps
 
 
 def _show(arguments: Namespace, fixed: Fixed, renderer: object) -> None:
@@ -153,6 +135,16 @@ def _apply(folder: str) -> int:
         file=sys.stderr,
     )
     print(f"triage: what stood there before is in {os.path.join(folder, 'before')}", file=sys.stderr)
+    return CURED
+
+
+def _undo(words: list[str]) -> int:
+    from triage.remediate.leave import read_parameters
+    from triage.remediate.taking_back import take_back
+
+    read_parameters(words[0])
+    home, paths = take_back(words[0])
+    print(f"triage: as before in {home}: {', '.join(paths) or 'nothing was changed there'}", file=sys.stderr)
     return CURED
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ENOUGH = 4  # feeds that are compared where the usual sizes do not fit
 _ENOUGH_SLOW = 3  # onnx.reference computes slowly
+_LAST_BITS = {"float64": 2.0**-45, "float32": 2.0**-21, "float16": 2.0**-8, "bfloat16": 2.0**-8}
 
 
 class Two(NamedTuple):
@@ -180,10 +181,10 @@ def twins_of(feeds: Sequence[tuple[str, Feed]], inputs: Sequence[Input]) -> list
 def _last_bits(feed: Feed, inputs: Sequence[Input]) -> Feed | None:
     import numpy as np
 
-    half = {each.name for each in inputs if each.kind in ("float16", "bfloat16")}
+    bits = {each.name: _LAST_BITS.get(each.kind or "", _LAST_BITS["float32"]) for each in inputs}
     random = np.random.default_rng(7)
     changed = {
-        name: (array * (1 + (2.0**-8 if name in half else 2.0**-21) * random.uniform(-1, 1, array.shape))).astype(
+        name: (array * (1 + bits.get(name, _LAST_BITS["float32"]) * random.uniform(-1, 1, array.shape))).astype(
             array.dtype
         )
         for name, array in feed.items()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _RUNS = 8  # how many runs as long as the build's a proof may take
 _LEAST = 300.0
+_HELD = 3  # archives of feeds of the build's own that are compared too
 # what holds weights or computes: a change in one of these may change the outputs
 _COMPUTING = (
     ".onnx", ".ort", ".pt", ".pth", ".ts", ".pt2", ".plan", ".engine", ".trt", ".safetensors", ".bin", ".data", ".gguf",
@@ -116,16 +117,17 @@ def _model(two: Two, runner: Runner, places: Places, *, keeps: bool) -> Proof:
     from triage.compare.models import before_and_after
 
     proof = before_and_after(two, runner)
-    for given in _held_feeds(two, places) if proof.verified is None and not proof.numbers else ():
+    for given in _held_feeds(two, places)[:_HELD] if proof.verified or not proof.numbers else ():
         second = before_and_after(two, runner, [given])
-        proof = second if second.verified is not None else proof
+        if second.verified is False or (proof.verified is None and second.verified is not None):
+            proof = second
     if proof.verified is False and not keeps:
         return proof._replace(verified=None, how=f"the repair is meant to change the outputs; {proof.how}")
     return proof
 
 
 def _held_feeds(two: Two, places: Places) -> list[tuple[str, Feed]]:
-    """Feeds of the build's own, where made ones do not fit: archives that name just the model's inputs."""
+    """Feeds of the build's own, which are what the model is for: archives that name just the model's inputs."""
     import numpy as np
 
     from triage.compare.models import side_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.fixes import Site, _checkpoints
 from triage.modelfolder import torchfile
@@ -42,7 +42,11 @@ _HOSTILE = re.compile(
     r"(os|posix|nt|sys|subprocess|importlib|runpy|shutil|socket|ctypes|pty|code|codeop|webbrowser|pickle|_pickle|"
     r"marshal|multiprocessing|threading|asyncio|signal|http|urllib|requests|pip|setuptools)\.[\w.]+|"
     r"builtins\.(eval|exec|compile|open|__import__|getattr|setattr|delattr|globals|locals|vars|input|breakpoint|apply|map|filter)|"
-    r"operator\.\w+|functools\.\w+|torch\.(hub|jit|utils|_dynamo|_inductor|ops)\.[\w.]+|torch\.load|numpy\.load"
+    r"(commands|cProfile|profile|timeit|trace|pdb|bdb|doctest|pydoc|inspect|codecs|tempfile|zipfile|tarfile|"
+    r"sqlite3|smtplib|ftplib|telnetlib|xmlrpc|concurrent|site|venv|ensurepip|gc|idlelib|platform|dill|"
+    r"cloudpickle|joblib|distutils|aiohttp|httpx|urllib2|urllib3|paramiko)\.[\w.]+|types\.(FunctionType|CodeType)|_?io\.(open\w*|FileIO)|"
+    r"operator\.\w+|functools\.\w+|torch\.(hub|jit|utils|package|_dynamo|_inductor|ops)\.[\w.]+|torch\.load|"
+    r"(numpy|pandas)\.(\w+\.)*(load|eval|read_\w+|runstring|exec_command|fromfile|memmap|genfromtxt)"
 )
 _HOOKS = ("__new__", "__setstate__", "__reduce__", "__reduce_ex__", "__del__", "__setattr__", "__setitem__")
 
@@ -51,13 +55,14 @@ class Wanted(NamedTuple):
     """Names that torch refuses, in the order of the file; element types of NumPy.
 
     ``called`` are names that the file calls; ``filled`` those whose objects it fills like a dictionary or a list,
-    which torch only does with its own.
+    which torch only does with its own. ``whole`` is the class of the model where the file holds a model and no table.
     """
 
     names: tuple[str, ...]
     numpy_types: tuple[str, ...] = ()
     called: tuple[str, ...] = ()
     filled: Mapping[str, str] = {}
+    whole: str = ""
 
 
 def wanted(site: Site) -> Wanted | None:
@@ -69,6 +74,7 @@ def wanted(site: Site) -> Wanted | None:
     types: dict[str, None] = {}
     called: dict[str, None] = {}
     filled: dict[str, str] = {}
+    whole = ""
     for path in _checkpoints.checkpoint_files(site):
         if path.endswith(".safetensors"):
             continue
@@ -81,9 +87,30 @@ def wanted(site: Site) -> Wanted | None:
             types.update(dict.fromkeys(found.numpy_types))
             called.update(dict.fromkeys(found.called))
             filled.update(found.filled)
+            whole = whole or _model_of(found.content)
     done = _already(site)
     left = tuple(name for name in names if not _ALLOWED.fullmatch(name) and split(name)[1] not in done)
-    return Wanted(left, tuple(types), tuple(called), filled) if left else None
+    return Wanted(left, tuple(types), tuple(called), filled, whole) if left else None
+
+
+def _model_of(content: Any) -> str:
+    """The class of a model that was saved as a whole: an object that keeps its parameters as PyTorch's modules do."""
+    state = content.state if isinstance(content, torchfile.Opaque) else None
+    return content.path if isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys() else ""
+
+
+def is_nowhere(project: Project, path: str) -> bool:
+    """Whether a class stands neither in the build's files nor in an installed package."""
+    from importlib.util import find_spec
+
+    module, name = split(path)
+    here = any(source.top(name) is not None for source in project.sources())
+    if here or module == "__main__" or any(project.module(module, one) for one in project.sources()[:1]):
+        return not here
+    try:
+        return find_spec(module.partition(".")[0]) is None
+    except (ImportError, ValueError):
+        return True
 
 
 def _full(name: str) -> str:
@@ -108,7 +135,16 @@ def split(path: str) -> tuple[str, str]:
 
 def is_hostile(path: str) -> bool:
     """Whether a name is a function that can run or read anything."""
-    return _HOSTILE.fullmatch(path) is not None
+    return any(_HOSTILE.fullmatch(name) for name in (path, _present(path)))
+
+
+def _present(path: str) -> str:
+    """The name in Python 3 of one that a pickle of protocol 2 gives as Python 2 had it: ``commands.getoutput``."""
+    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+
+    module, name = split(path)
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"
 
 
 def is_inert(project: Project, path: str, found: Wanted) -> bool:

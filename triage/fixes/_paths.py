@@ -20,11 +20,15 @@ _SAME = ("resolve", "absolute", "as_posix", "expanduser", "format", "strip")
 
 
 class Named(NamedTuple):
-    """A path: its text as the build uses it, the place of its last part, and what stands before that part."""
+    """A path: its text as the build uses it, the place of its last part, and what stands before that part.
+
+    ``head`` is the path without its last part, where the script puts the path together.
+    """
 
     text: str
     place: Place | None = None
     before: str = ""
+    head: Named | None = None
 
 
 def resolve(flow: Flow, source: Source, node: cst.CSTNode, depth: int = 0) -> list[Named]:
@@ -89,12 +93,19 @@ def _joined(flow: Flow, source: Source, parts: list[cst.CSTNode], between: str, 
         if not found:
             return []
         texts.append(found[0])
+    return [_whole(texts, between)]
+
+
+def _whole(texts: list[Named], between: str) -> Named:
+    if len(texts) == 1:
+        return texts[0]
     before = between.join(one.text for one in texts[:-1])
     before += between if before and between else ""
     last = texts[-1]
     if between and (os.path.isabs(last.text) or not before.strip("/")):
         before = ""
-    return [Named(before + last.text, last.place, before + last.before)]
+    head = _whole(texts[:-1], between) if before else None
+    return Named(before + last.text, last.place, before + last.before, head)
 
 
 def set_path(changes: Changes, named: Named, path: str) -> bool:

@@ -75,10 +75,10 @@ def _kind(path: str) -> set[str]:
 
 def _fits(path: str, inputs: Sequence[Tensor]) -> bool:
     """False only where an array's shape can be seen and fits no input, with or without a batch before it."""
-    shapes = list(_shapes(path))
-    if not shapes or not inputs:
+    found = list(shapes(path))
+    if not found or not inputs:
         return True
-    return any(_as(shape, tensor.shape) for shape in shapes for tensor in inputs)
+    return any(_as(shape, tensor.shape) for shape in found for tensor in inputs)
 
 
 def _as(shape: Sequence[int], wanted: Sequence[object]) -> bool:
@@ -96,7 +96,7 @@ def _as(shape: Sequence[int], wanted: Sequence[object]) -> bool:
     )
 
 
-def _shapes(path: str) -> Iterator[tuple[int, ...]]:
+def shapes(path: str) -> Iterator[tuple[int, ...]]:
     """Shapes of the arrays of a .npy or .npz file; only headers are read."""
     import zipfile
 

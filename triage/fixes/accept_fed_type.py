@@ -121,10 +121,10 @@ def _lost(need: Need) -> str | None:
     """What the numbers that are really fed would lose."""
     if elements.STRING in (need.got, need.want):
         return "texts are no numbers"
-    if need.array is None or (elements.is_float(need.got) and elements.is_float(need.want)):
+    if need.array is None:
         return None
     if elements.is_float(need.want):
-        return None
+        return elements.overflow(need.array, need.want)
     return elements.loss(need.array, need.want)
 
 

@@ -47,6 +47,12 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
             "Do not load this file. Fetch the weights again from a source that you trust, as safetensors.",
         )
         return
+    if wanted.whole and _globals.is_nowhere(project, wanted.whole):
+        yield Refusal(
+            f"the file holds a whole model of the class {wanted.whole}, and its code is nowhere in the build",
+            "Add the code of that class to the build, or save the model's state_dict() where the code is.",
+        )
+        return
     foreign = [name for name in wanted.names if not _globals.is_inert(project, name, wanted)]
     place = _place(project)
     if place is None:
@@ -67,7 +73,7 @@ def _proposals(
         ways.append((f"allow {_listed(names)} in the checkpoint", names, [], None))
     else:
         bags = [name for name in foreign if name not in wanted.called]
-        if bags == list(foreign):
+        if bags == list(foreign) and wanted.whole not in bags:
             ways.append((f"read {_listed(bags)} of the checkpoint as plain attributes", names, bags, None))
         ways.append(
             (f"allow {_listed(foreign)} in the checkpoint, which runs its code", list(wanted.names), [], "unsafe")

@@ -116,10 +116,12 @@ def _proposals(
     site: Site, path: str, broken: Mapping[str, tuple[str, list[external.Stored]]], fitting: Mapping[str, list[str]],
     claimed: set[str],
 ) -> Iterator[Proposal | Refusal]:  # fmt: skip
+    folder = os.path.dirname(site.path(path))
     unsure = [
         location
         for location in broken
-        if fitting[location][0] in claimed or not _certain(site, location, broken[location][1], fitting[location])
+        if fitting[location][0] in claimed
+        or not _certain(site, folder, location, broken[location][1], fitting[location])
     ]
     if unsure and not proving.compared(site):
         names = ", ".join(fitting[unsure[0]][:5])
@@ -135,7 +137,8 @@ def _proposals(
         }
         first = next(iter(chosen))
         more = f" and {len(chosen) - 1} more" if len(chosen) > 1 else ""
-        yield Proposal(f"{path}: {broken[first][0]}{more}; use {chosen[first]}", {"model": path, "data": chosen})
+        what = f"{path}: {broken[first][0]}{more}; use {chosen[first]}"
+        yield Proposal(what, {"model": path, "data": chosen}, guess=bool(unsure))
     strange = [location for location, found in fitting.items() if not _alike(location, found[0])]
     if strange:  # stands where the comparison rejects what was chosen by its size
         yield Refusal(
@@ -144,9 +147,9 @@ def _proposals(
         )
 
 
-def _certain(site: Site, location: str, entries: Sequence[external.Stored], found: Sequence[str]) -> bool:
+def _certain(site: Site, folder: str, location: str, entries: Sequence[external.Stored], found: Sequence[str]) -> bool:
     """The first file is the one: by its hash, or because it alone has the name and ends with the last tensor."""
-    if external.signed(site.path(found[0]), entries):
+    if external.promised(os.path.join(folder, location)) or external.signed(site.path(found[0]), entries):
         return True
     name = posixpath.basename(location.replace("\\", "/")).lower()
     whole = [each for each in found if external.whole(site.path(each), entries)]

@@ -43,7 +43,7 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
             more = f" (and {len(told.done) - 1} more)" if len(told.done) > 1 else ""
             yield Proposal(
                 f"{path}: {told.done[0]}{more}", {"model": path, "way": way, "strict": _strict(site)},
-                safety=None if found.exact else proving.safe_if_compared(site),
+                safety=None if found.exact else proving.safe_if_compared(site), guess=found.ways > 1,
             )  # fmt: skip
         if found.broken and ("qdq-invalid" in site.found.causes or _NAMED.search(site.log)):
             yield Refusal(

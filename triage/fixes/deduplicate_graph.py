@@ -38,11 +38,11 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
         if not mending.done and not (mending.names and invalid):
             continue
         what = f"make names in {path} unique: {_words(mending)}"
-        safety = "unsafe" if mending.shadowed and not proving.compared(site) else None
-        yield Proposal(what, {"model": path, "stored_wins": False}, safety)
+        safety = "unsafe" if (mending.shadowed or mending.unread) and not proving.compared(site) else None
+        yield Proposal(what, {"model": path, "stored_wins": False}, safety, guess=bool(mending.shadowed))
         if mending.shadowed:
             what = f"make names in {path} unique: readers of {mending.shadowed[0]} get the stored tensor"
-            yield Proposal(what, {"model": path, "stored_wins": True}, safety)
+            yield Proposal(what, {"model": path, "stored_wins": True}, safety, guess=True)
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

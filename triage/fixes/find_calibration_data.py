@@ -27,6 +27,7 @@ from triage.remedy import Proposal, Refusal
 if TYPE_CHECKING:
     import libcst as cst
 
+    from triage.pysource.changes import Changes
     from triage.pysource.flow import Flow
     from triage.pysource.source import Source
 
@@ -38,6 +39,10 @@ SAFETY = "safe"
 EVIDENT = True
 _GLOBS = ("glob.glob", "glob.iglob")
 _LISTS = ("os.listdir", "os.scandir", "os.walk", "pathlib.Path.iterdir")
+_OTHERS = re.compile(
+    r"(?i)label|target|expect|referen|golden|truth|output|result|masks?\b|predict|logit|annotation|feeds?\b|test|verif|"
+    r"weight|answer"
+)
 _LOADS = ("numpy.load", "numpy.fromfile", "PIL.Image.open", "cv2.imread", "numpy.genfromtxt", "numpy.loadtxt")
 
 
@@ -68,13 +73,14 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
     shapes = model.inputs if model is not None else ()
     for look in _looks(site, flow, within):
         if _matches(site, look):
+            yield from _hollow(site, look)
             continue
         found = list(_samples.groups(site, kinds, shapes, taken=_named(site, flow, within)))
         ways = list(_ways(look, found))
         for what, parameters in _changed(flow, look, ways):
             safety = "safe" if len(ways) == 1 else "unsafe"
             yield Proposal(f"calibrate with {what}: {look.text} matches nothing", parameters, safety)
-        if not ways:
+        if not ways and _is_missed(site, look):
             why = f"{look.text} matches nothing, and the build's folder holds no data that fit the model's input"
             yield Refusal(why, "Put representative inputs there; they cannot be made up.")
 
@@ -101,14 +107,25 @@ def _looks(site: Site, flow: Flow, within: list[Source]) -> Iterator[Look]:
                 for named in _paths.resolve(flow, source, first):
                     path = _paths.inside(named.text, site.workspace.origin)
                     if path is not None:
-                        yield Look(os.path.dirname(path) or ".", os.path.basename(path), whole=named, kind="file")
+                        look = Look(os.path.dirname(path) or ".", os.path.basename(path), whole=named, kind="file")
+                        yield _split(look, site)
 
 
 def _of_pattern(site: Site, named: list[_paths.Named]) -> Iterator[Look]:
     for one in named:
         path = _paths.inside(one.text, site.workspace.origin)
         if path is not None and re.search(r"[*?\[]", path):
-            yield Look(os.path.dirname(path) or ".", os.path.basename(path), whole=one)
+            yield _split(Look(os.path.dirname(path) or ".", os.path.basename(path), whole=one), site)
+
+
+def _split(look: Look, site: Site) -> Look:
+    """The same with folder and file apart, where the script puts them together."""
+    named = look.whole
+    head = named.head if named is not None else None
+    if named is None or head is None or _paths.inside(head.text, site.workspace.origin) != look.folder:
+        return look
+    name = named._replace(text=look.pattern, before=named.before.removeprefix(head.text).lstrip("/"), head=None)
+    return look._replace(folder_at=head, pattern_at=name)
 
 
 def _of_method(site: Site, flow: Flow, source: Source, call: cst.Call, first: cst.BaseExpression) -> Iterator[Look]:
@@ -125,16 +142,39 @@ def _of_method(site: Site, flow: Flow, source: Source, call: cst.Call, first: cs
 
 
 def _matches(site: Site, look: Look) -> bool:
+    return any(_matches_in(site, look, root) for root in (site.root, site.built) if root)
+
+
+def _matches_in(site: Site, look: Look, root: str) -> bool:
+    folder = os.path.join(root, look.folder)
     if look.kind == "list":
-        return os.path.isdir(site.path(look.folder)) and bool(os.listdir(site.path(look.folder)))
+        return os.path.isdir(folder) and bool(os.listdir(folder))
     if look.kind == "file":
-        return site.has(look.text)
+        return os.path.exists(os.path.join(root, look.text))
     if look.kind == "rglob":
         inside = "" if look.folder == "." else look.folder + "/"
         return any(
             path.startswith(inside) and fnmatch.fnmatch(path.rpartition("/")[2], look.pattern) for path in site.listing
         )
-    return bool(glob.glob(os.path.join(site.root, look.folder, look.pattern), recursive=True))
+    return bool(glob.glob(os.path.join(folder, look.pattern), recursive=True))
+
+
+def _hollow(site: Site, look: Look) -> Iterator[Refusal]:
+    """A file that is there and holds no samples."""
+    path = look.text
+    if look.kind == "file" and _quantizers.is_calibrating(site) and os.path.isfile(site.path(path)):
+        for shape in _samples.shapes(site.path(path)):
+            if 0 in shape and "No data is collected" in site.log:
+                yield Refusal(f"{path} holds no samples: its shape is {shape}", "Store representative inputs in it.")
+                return
+
+
+def _is_missed(site: Site, look: Look) -> bool:
+    """Whether the failure is about these data, and not about something before."""
+    if look.kind == "file":
+        return look.pattern in site.log
+    told = {"calibration-failed", "calibration-missing"} & set(site.found.causes)
+    return bool(told) or look.folder in site.log or _quantizers.is_calibrating(site)
 
 
 def _named(site: Site, flow: Flow, within: list[Source]) -> set[str]:
@@ -153,6 +193,7 @@ def _named(site: Site, flow: Flow, within: list[Source]) -> set[str]:
 
 def _ways(look: Look, found: list[_samples.Group]) -> Iterator[_samples.Group]:
     """The groups of files that a look may mean; one where the likeliest is clear."""
+    found = [group for group in found if not _is_other(look, group)]
     if look.kind == "file":
         found = [group for group in found if len(group.files) == 1]
     else:
@@ -177,6 +218,12 @@ def _ways(look: Look, found: list[_samples.Group]) -> Iterator[_samples.Group]:
             return
 
 
+def _is_other(look: Look, group: _samples.Group) -> bool:
+    """Files that call themselves labels, outputs or data of a check."""
+    name = group.files[0] if look.kind == "file" else group.folder
+    return bool(_OTHERS.search(os.path.basename(name))) and not _OTHERS.search(look.text)
+
+
 def _same_name(one: str, other: str) -> bool:
     first, second = (os.path.basename(path).lower() for path in (one, other))
     return bool(first and second) and (first.startswith(second[:5]) or second.startswith(first[:5]))
@@ -189,18 +236,28 @@ def _changed(flow: Flow, look: Look, groups: list[_samples.Group]) -> Iterator[t
     for group in groups:
         changes = Changes(flow.project)
         text = group.files[0] if look.kind == "file" else _paths.join(group.folder, group.pattern)
-        done = True
-        if look.whole is not None:
-            done = _paths.set_path(changes, look.whole, text)
-        else:
-            if look.folder_at is not None and group.folder != look.folder:
-                done = _paths.set_path(changes, look.folder_at, group.folder)
-            if look.pattern_at is not None and not fnmatch.fnmatch(os.path.basename(group.files[0]), look.pattern):
-                done = done and _paths.set_path(changes, look.pattern_at, group.pattern)
+        done = _apart(changes, look, group)
+        if not done and look.whole is not None:
+            flow.project.forget()
+            changes = Changes(flow.project)
+            around = look.whole.before and not os.path.isdir(flow.project.site.path(look.whole.before))
+            done = not (around and group.folder != look.folder) and _paths.set_path(changes, look.whole, text)
         parameters = changes.packed()
         if done and parameters is not None:
             count = f"the {len(group.files)} files of {text}" if len(group.files) > 1 else group.files[0]
             yield count, parameters
+
+
+def _apart(changes: Changes, look: Look, group: _samples.Group) -> bool:
+    """Changes folder and file each where it stands; False where one of them stands nowhere by itself."""
+    name = os.path.basename(group.files[0])
+    done = group.folder == look.folder or (
+        look.folder_at is not None and _paths.set_path(changes, look.folder_at, group.folder)
+    )
+    if look.kind == "list" or (look.kind != "file" and fnmatch.fnmatch(name, look.pattern)):
+        return done
+    wanted = name if look.kind == "file" else group.pattern
+    return done and look.pattern_at is not None and _paths.set_path(changes, look.pattern_at, wanted)
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

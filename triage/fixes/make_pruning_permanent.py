@@ -2,7 +2,8 @@
 
 What it changes: before the export, the script turns pruned weights (weight_orig and weight_mask), parametrized weights
 and weight_norm into plain weights of the same values, so that the exported graph holds them and no operators that make
-them.
+them. Where a plain model loads a checkpoint that was saved pruned, the script multiplies each original by its mask
+before it loads.
 
 When it is wrong: a model that is trained further after the export loses its masks in the script's own process. The
 weights are those that the model computes with; they do not change.
@@ -16,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from triage.fixes import Example, Found, Site
+from triage.fixes import Example, Found, Site, _checkpoints
 from triage.remedy import Proposal
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ CAUSES = (
     "export-internal-error",
     "export-untracked-tensor",
     "model-code-error",
+    "checkpoint-mismatch",
     "unknown",
 )
 SAFETY = "safe"
@@ -50,13 +52,28 @@ _NORMS = """for module in {model}.modules():
         elif type(hook).__name__ == "SpectralNorm":
             {utils}.remove_spectral_norm(module, hook.name)"""
 
+_MERGED = """def {name}(state):
+    \"\"\"A table of pruned weights with each original multiplied by its mask, as the pruned model computes.\"\"\"
+    plain = {{}}
+    for key, value in state.items():
+        name = key.removesuffix("_orig")
+        if name != key and name + "_mask" in state:
+            plain[name] = value * state[name + "_mask"]
+        elif not (key.endswith("_mask") and key.removesuffix("_mask") + "_orig" in state):
+            plain[key] = value
+    return plain
+"""
+
 
 def propose(site: Site) -> Iterator[Proposal]:
-    """Where the script prunes or parametrizes weights and exports them so."""
+    """Where the script prunes or parametrizes weights and exports them so, or loads a table of pruned ones."""
     from triage.pysource import exporters
     from triage.pysource.calls import calls
     from triage.pysource.changes import Changes
 
+    if "Error(s) in loading state_dict for" in site.log:
+        yield from _loading(site)
+        return
     flow = exporters.project_flow(site)
     pruned = bool(calls(flow, lambda name: bool(_PRUNE.match(name))))
     normed = {call.name for call in calls(flow, lambda name: bool(_PARAMETRIZE.match(name)))}
@@ -76,6 +93,35 @@ def apply(site: Site, parameters: Mapping[str, Any]) -> None:
     from triage.pysource import changes
 
     changes.apply(site, parameters)
+
+
+def _loading(site: Site) -> Iterator[Proposal]:
+    """The table has original and mask for what the model wants, and else just the names of the model."""
+    from triage.modelfolder import keys
+    from triage.pysource import arguments, names, statements
+    from triage.pysource.changes import Changes
+    from triage.pysource.project import Project
+
+    said = keys.told(site.log)
+    plain, masked = keys.without_masks(said.unexpected)
+    found = keys.Renaming() if set(plain) == set(said.missing) else keys.renaming(plain, said.missing)
+    project = Project(site)
+    call = _checkpoints.call_in_traceback(project, "load_state_dict")
+    if not masked or said.sizes or found is None or call is None or not project.may_change(call[0]):
+        return
+    source, node = call
+    state = arguments.given(node, "state_dict", 0)
+    if state is None:
+        return
+    name = names.free(source, "without_masks")
+    statements.insert_top(source, node, _MERGED.format(name=name))
+    table = f"{name}({source.code(state.value)})"
+    source.replace(state.value, found.table(table) if found.words() else table)
+    packed = Changes(project).packed()
+    if packed:
+        more = f", and {found.words()} of the checkpoint" if found.words() else ""
+        what = f"multiply {len(masked)} pruned weights by their masks where {source.path} loads them{more}"
+        yield Proposal(what, packed)
 
 
 def _write(call: CallSite, *, pruned: bool, normed: set[str]) -> bool:
@@ -114,6 +160,8 @@ def _start(call: CallSite, text: str) -> tuple[Any, str]:
         if last not in ("deepcopy", "trace", "script", "export") or not node.args or node is call.node:
             continue
         given, up = source.code(node.args[0].value), source.parent(node)
+        while isinstance(up, cst.Attribute | cst.Call):  # deepcopy(net).eval()
+            up = source.parent(up)
         taken = source.code(up.targets[0].target) if isinstance(up, cst.Assign) else ""
         if text in (given, taken) and source.span(node)[0] < source.span(call.node)[0]:
             return node, given

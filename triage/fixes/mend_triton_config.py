@@ -2,7 +2,8 @@
 
 What it changes: names, data types, dims and number of inputs and outputs in config.pbtxt, so that they are those of
 the model: of its ONNX or OpenVINO file, or of model.py as its code shows them. Where the model does not tell, what
-the log's refused request sent counts. Which side a message calls "expected" is not trusted; the model is read.
+the log's refused request sent counts, and what the model before or behind it in an ensemble has. Which side a message
+calls "expected" is not trusted; the model is read.
 
 When it is wrong: where the configuration was right and another model file lies in the folder. Then restore that file.
 Where clients send what the model does not take, the client must change; nothing is proposed.
@@ -16,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from triage.fixes import Example, Site
-from triage.remedy import Proposal
-from triage.tritonrepo import changes, hints, samples
+from triage.remedy import Proposal, Refusal
+from triage.tritonrepo import changes, hints, neighbours, samples
 from triage.tritonrepo.asking import asked
 from triage.tritonrepo.config import Config
 from triage.tritonrepo.fitting import Fitted, fit
@@ -33,11 +34,16 @@ SAFETY = "safe"
 EVIDENT = True
 
 
-def propose(site: Site) -> Iterator[Proposal]:
-    """One proposal for each config that disagrees with its model; one for all of them first."""
+def propose(site: Site) -> Iterator[Proposal | Refusal]:
+    """One proposal for each config that disagrees with its model; one for all of them first.
+
+    Where no config does, two models of an ensemble may disagree with each other.
+    """
     found = survey(site)
     ways = [way for model in found.models for way in _ways(found, model)]
     yield from changes.proposals(site, ways)
+    for way in neighbours.ways(found) if not ways else ():
+        yield from [way] if isinstance(way, Refusal) else changes.proposals(site, [way])
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

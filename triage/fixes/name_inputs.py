@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from triage.fixes import Example, Found, Site
-from triage.remedy import Proposal
+from triage.remedy import Proposal, Refusal
 
 CAUSES = ("input-name-mismatch", "export-input-type-unsupported", "model-config-mismatch", "configuration-error")
 SAFETY = "safe"
 
 
-def propose(site: Site) -> Iterator[Proposal]:
+def propose(site: Site) -> Iterator[Proposal | Refusal]:
     """For each export, the names that fit what the log says."""
     from triage.pysource import exporters, naming
     from triage.pysource.changes import Changes
@@ -36,6 +36,12 @@ def propose(site: Site) -> Iterator[Proposal]:
             if done and packed:
                 said = [f"{side} {', '.join(given)}" for side, given in names._asdict().items() if given is not None]
                 yield Proposal(f"name the {' and '.join(said)} in {call.where}", packed, rank=rank)
+        unclear = naming.undecided(site, call)
+        if unclear is not None:
+            yield Refusal(
+                f"nothing tells which of the inputs {', '.join(unclear[0])} is meant by {', '.join(unclear[1])}",
+                f"give input_names in {call.where}, in the order in which forward() takes them",
+            )
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

@@ -49,21 +49,21 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
     known = {key.name for key in _quantizers.keys(flow, within)}
     if ours and known >= set(ours) and not known & set(theirs):
         return
-    if not ours:
-        ours = [name for name in needed if name not in known]
-    yield from _ways(site, flow, within, ours, theirs)
-
-
-def _ways(
-    site: Site, flow: Flow, within: list[Source], ours: Sequence[str], theirs: Sequence[str]
-) -> Iterator[Proposal | Refusal]:
+    if not ours and not site.found.tool.startswith("onnxruntime") and "onnxruntime" not in site.log:
+        ours = [name for name in needed if name not in known]  # ONNX Runtime asks for missing names first
     if theirs and not ours:
-        parameters = _left_out(flow, within, theirs)
-        if parameters is not None:
-            yield Proposal(f"leave {', '.join(theirs)} out of the calibration feeds: no input of the model", parameters)
-        return
-    if not theirs:
-        return
+        yield from _without(flow, within, theirs, needed if model is not None else [])
+    elif theirs:
+        yield from _ways(flow, within, ours, theirs)
+
+
+def _without(flow: Flow, within: list[Source], theirs: Sequence[str], needed: Sequence[str]) -> Iterator[Proposal]:
+    parameters = _left_out(flow, within, theirs, needed)
+    if parameters is not None:
+        yield Proposal(f"leave {', '.join(theirs)} out of the calibration feeds: no input of the model", parameters)
+
+
+def _ways(flow: Flow, within: list[Source], ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Proposal | Refusal]:
     pairs = match.pair(ours, theirs, _alike)
     if pairs is None and len(theirs) > len(ours):
         pairs = _some(ours, theirs)
@@ -139,7 +139,7 @@ def _returned(flow: Flow, within: list[Source], names: Mapping[str, str]) -> dic
     return _wrapped(flow, within, f"{{{table}.get(name, name): value for name, value in feed.items()}}")
 
 
-def _left_out(flow: Flow, within: list[Source], names: Sequence[str]) -> dict[str, Any] | None:
+def _left_out(flow: Flow, within: list[Source], names: Sequence[str], needed: Sequence[str]) -> dict[str, Any] | None:
     """Without what the model has no input for: the entry itself where it is written out, else what is returned."""
     import libcst as cst
 
@@ -158,8 +158,9 @@ def _left_out(flow: Flow, within: list[Source], names: Sequence[str]) -> dict[st
     packed = changes.packed()
     if packed is not None and {name for name, _, _ in holders.values()} == set(names):
         return packed
-    kept = "{" + ", ".join(map(_quoted, names)) + "}"
-    return _wrapped(flow, within, f"{{name: value for name, value in feed.items() if name not in {kept}}}")
+    some = "{" + ", ".join(map(_quoted, needed or names)) + "}"
+    test = f"name {'in' if needed else 'not in'} {some}"
+    return _wrapped(flow, within, f"{{name: value for name, value in feed.items() if {test}}}")
 
 
 def _wrapped(flow: Flow, within: list[Source], text: str) -> dict[str, Any] | None:

@@ -2,9 +2,11 @@
 
 What it changes: the script calls eval() on the exported model, before its first run that follows any training, and
 exports with TrainingMode.EVAL. Dropout then passes values on, and batch normalization uses its trained statistics.
+Functional dropout that is on in every mode gets training=self.training.
 
 When it is wrong: where a model is exported to be trained further, training mode is wanted; then its outputs must not be
-compared with those for inference.
+compared with those for inference. Dropout that is always on may be meant (Monte-Carlo dropout): without a check of the
+outputs by the recipe that change needs --unsafe.
 
 Proof: outputs differ from those of the failing build on purpose; they are compared with the reference.
 """
@@ -16,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from triage.fixes import Example, Found, Site
-from triage.remedy import Proposal
+from triage.remedy import Proposal, Refusal
 
 if TYPE_CHECKING:
     from triage.pysource.calls import CallSite
@@ -36,7 +38,7 @@ _SAID = re.compile(
 _ANYWAY = ("export-trace-mismatch", "output-mismatch")
 
 
-def propose(site: Site) -> Iterator[Proposal]:
+def propose(site: Site) -> Iterator[Proposal | Refusal]:
     """For each exported model that was not put in eval mode, or that is exported for training."""
     from triage.pysource import evalmode, exporters
 
@@ -47,6 +49,7 @@ def propose(site: Site) -> Iterator[Proposal]:
     for call in exporters.torch_calls(flow):
         if evalmode.training_mode(call) is not None or evalmode.is_in_eval(call) is False:
             yield from _with_eval(flow, call)
+    yield from _functional(site, flow)
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:
@@ -54,6 +57,27 @@ def apply(site: Site, parameters: Mapping[str, Any]) -> None:
     from triage.pysource import changes
 
     changes.apply(site, parameters)
+
+
+def _functional(site: Site, flow: Flow) -> Iterator[Proposal | Refusal]:
+    """Dropout that the model's code never switches off: eval() changes nothing, so the code has to."""
+    from triage.pysource import evalmode
+    from triage.pysource.changes import Changes
+
+    found = evalmode.always_on(flow)
+    if not found:
+        return
+    made = Changes(flow.project)
+    done = all(evalmode.follow_mode(call) for call in found)
+    packed = made.packed()
+    where = ", ".join(call.where for call in found)
+    if done and packed:
+        what = f"switch the dropout off outside training (training=self.training), in {where}"
+        yield Proposal(what, packed, safety=None if site.verify else "unsafe", rank=1, keeps=False)
+    yield Refusal(
+        f"the model's code leaves dropout on in every mode ({where}), so its outputs are random",
+        "give it training=self.training, unless the outputs are meant to be random",
+    )
 
 
 def _with_eval(flow: Flow, call: CallSite) -> Iterator[Proposal]:

@@ -218,6 +218,10 @@ def _refusal(said: Mismatch) -> Refusal:
         return Refusal(
             f"the checkpoint holds {len(said.unexpected)} tensors that the model lacks, such as {some}", todo
         )
+    start, lacking = keys.short_of(said.unexpected, said.missing)
+    if start and lacking:
+        some = f"{len(lacking)} tensors of the model, such as {lacking[0]}"
+        return Refusal(f"even without {start!r} before its names the checkpoint lacks {some}", todo)
     names = f"the model wants {said.missing[0]}, the file has {said.unexpected[0]}"
     return Refusal(f"no renaming makes the checkpoint's names fit: {names}", todo)
 

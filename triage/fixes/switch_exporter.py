@@ -5,8 +5,8 @@ to one exporter: dynamic_axes and dynamic_shapes, the opset where the other one 
 saved afterwards.
 
 When it is wrong: tracing follows one path through the model's Python code. Where torch.export refused a branch on
-values, tracing freezes it: that is unsafe where the recipe does not say how outputs are checked. A ScriptModule cannot
-go through torch.export.
+values, tracing freezes it: that is unsafe whatever the recipe checks, for its feeds may all take the one path; a branch
+that only raises or warns loses nothing. A ScriptModule cannot go through torch.export.
 
 Proof: the outputs of the newly exported model are compared with the reference.
 """
@@ -21,8 +21,11 @@ from triage.fixes import Example, Found, Site
 from triage.remedy import Proposal, Refusal
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from triage.pysource.calls import CallSite
     from triage.pysource.flow import Flow
+    from triage.pysource.source import Source
 
 CAUSES = (
     "export-op-unsupported",
@@ -46,6 +49,8 @@ _BRANCH = re.compile(
     r"GuardOnDataDependentSymNode|Could not (?:guard on|extract specialized integer from) data-dependent"
     r"|[Dd]ata-dependent (?:branching|expression|control)|dynamic control flow|Dynamic control flow"
 )
+_NUMBER = re.compile(r"Could not extract specialized integer from data-dependent")
+_HARMLESS = re.compile(r"raise\b|pass\b|print\(|warnings\.warn\(|assert\b|(?:self\.)?_?log(?:ger|ging)?\.\w+\(")
 _OPERATORS = (
     re.compile(r"Exporting the operator '([\w:.]+)'"), re.compile(r"<OpOverload\(op='([\w.:]+)'"),
     re.compile(r"ONNX export failed: Couldn't export (?:operator|Python operator) ([\w:]+)"),
@@ -128,8 +133,31 @@ def _other(site: Site, flow: Flow, call: CallSite, *, dynamo: bool) -> Iterator[
     packed = made.packed()
     if done and packed:
         name = "by tracing (dynamo=False)" if dynamo else "through torch.export (dynamo=True)"
-        frozen = dynamo and not site.verify and bool(_BRANCH.search(site.log))
+        frozen = dynamo and bool(_BRANCH.search(site.log)) and (not site.verify or _freezes(site, flow))
         yield Proposal(f"export {name} in {call.where}", packed, safety="unsafe" if frozen else None)
+
+
+def _freezes(site: Site, flow: Flow) -> bool:
+    """Whether the log stops at a test of the build's own code of which both outcomes compute, or at a number."""
+    import libcst as cst
+
+    if _NUMBER.search(site.log):
+        return True
+    for path, line in flow.project.frames():
+        source = flow.project.source(path)
+        for node in source.find(cst.If, cst.While, cst.IfExp) if source is not None else ():
+            if source is not None and line in source.lines(node.test) and not _only_warns(source, node):
+                return True
+    return False
+
+
+def _only_warns(source: Source, node: cst.CSTNode) -> bool:
+    """``if …: raise …`` and the like, with nothing else."""
+    import libcst as cst
+
+    if not isinstance(node, cst.If) or node.orelse is not None:
+        return False
+    return all(_HARMLESS.match(source.code(line).strip()) for line in node.body.body)
 
 
 def _mixed(flow: Flow, call: CallSite) -> Iterator[Proposal]:

@@ -8,7 +8,7 @@ Every conflict of the model is settled at once, in inner graphs too.
 When it is wrong: a node that was wired to the wrong tensor also shows as a conflict of types; then a Cast hides
 the mistake, and only the comparison of outputs tells. Constants are changed only where no number loses its
 meaning: indices must be whole, nothing may overflow. Computed floats become whole numbers only where an operator
-takes indices, sizes or counts; without a check in the recipe that is unsafe.
+takes indices, sizes or counts, cut off or rounded; without a check in the recipe that is unsafe.
 
 Proof: the outputs are compared. Where several ways lead to agreement, the one with the fewest changes is tried first.
 """
@@ -39,7 +39,8 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
         for plan in islice(agree.plans(model, folder), _MOST):
             found = True
             safety = proving.safe_if_compared(site) if plan.cuts() else None
-            yield Proposal(_sentence(path, plan), {"model": path, "policy": plan.policy.name}, safety)
+            parameters = {"model": path, "policy": plan.policy.name}
+            yield Proposal(_sentence(path, plan), parameters, safety, guess=plan.cuts())
         if not found:
             for why in agree.refusals(model, folder)[:1]:
                 yield Refusal(f"{path}: {why}; no cast keeps the meaning", "export the model again with matching types")
@@ -55,7 +56,7 @@ def apply(site: Site, parameters: Mapping[str, Any]) -> None:
 def _sentence(path: str, plan: agree.Plan) -> str:
     words = plan.words()
     more = f" and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
-    return f"cast in {path}: {'; '.join(words[:_TOLD])}{more}"
+    return f"cast{' rounded' * plan.policy.rounds} in {path}: {'; '.join(words[:_TOLD])}{more}"
 
 
 def _model(constant: Any) -> Any:

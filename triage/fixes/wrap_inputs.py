@@ -3,7 +3,7 @@
 What it changes: the script exports a small module round the model that takes tensors, hands them on as the model wants
 them, and returns every tensor of its output in order. Example inputs get the form that the exporter takes: a tuple,
 with an empty dictionary behind one that is an input itself. A model that returns a cache of keys and values is told not
-to.
+to. A number or flag that tracing made an input which nobody feeds is fixed in the graph.
 
 When it is wrong: what is no tensor (a text, a flag) is fixed in the graph, as every exporter fixes it. Outputs keep
 their order, but a dictionary loses its keys: give output_names. Where inputs cannot be told apart nothing is
@@ -25,6 +25,7 @@ CAUSES = (
     "export-internal-error",
     "export-untracked-tensor",
     "model-code-error",
+    "input-name-mismatch",
     "unknown",
 )
 SAFETY = "safe"
@@ -32,7 +33,7 @@ SAFETY = "safe"
 
 def propose(site: Site) -> Iterator[Proposal]:
     """The smallest change first: the form of the example inputs, the cache, then a wrapper."""
-    from triage.pysource import exporters, wrapping
+    from triage.pysource import exporters, naming, wrapping
     from triage.pysource.calls import CallSite
     from triage.pysource.changes import Changes
 
@@ -46,9 +47,11 @@ def propose(site: Site) -> Iterator[Proposal]:
         ways.append(("have the model return no cache", wrapping.without_cache))
     if wrapping.OUTPUTS.search(site.log):
         ways.append(("wrap the model so that it takes and returns plain tensors", wrapping.wrap))
-    flow = exporters.project_flow(site) if ways else None
+    unfed = naming.unfed(site.log)
+    flow = exporters.project_flow(site) if ways or unfed else None
     for call in exporters.torch_calls(flow) if flow is not None else ():
-        for rank, (what, change) in enumerate(ways):
+        fixed = [(f"fix {', '.join(unfed)} in the graph", wrapping.wrap)] if wrapping.are_constants(call, unfed) else []
+        for rank, (what, change) in enumerate([*ways, *fixed]):
             made = Changes(call.flow.project)
             done = change(call)
             packed = made.packed()

@@ -183,6 +183,27 @@ def by_group(unexpected: Collection[str], missing: Collection[str]) -> list[tupl
     return found
 
 
+def without_masks(names: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(names with each pair of ``x_orig`` and ``x_mask`` as ``x``, those x): what pruning makes of a table."""
+    masked = tuple(
+        key.removesuffix("_orig") for key in names if key.endswith("_orig") and key[:-4] + "mask" in names
+    )  # fmt: skip
+    gone = {each + end for each in masked for end in ("_orig", "_mask")}
+    return (*(key for key in names if key not in gone), *masked), masked
+
+
+def short_of(unexpected: Collection[str], missing: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    """(beginning, names): what the model still lacks once most names lose the beginning that they have in the file."""
+    best: tuple[str, tuple[str, ...]] = ("", tuple(missing))
+    wanted = set(missing)
+    for start in dict.fromkeys(each for key in unexpected for each in _beginnings([key])):
+        have = {key.removeprefix(start) for key in unexpected if key.startswith(start)}
+        left = tuple(key for key in missing if key not in have)
+        if start and len(left) < len(best[1]) and len(left) * 2 <= len(wanted):
+            best = start, left
+    return best
+
+
 def only_training(keys: Iterable[str]) -> bool:
     """All of these are names of what only training needs: losses, metrics, counters."""
     return all(_TRAINING.match(key) or key.rpartition(".")[2] in BOOKKEEPING for key in keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from triage.onnxgraph import elements, naming, recast
+from triage.onnxgraph import elements, naming, quantized, recast
 from triage.onnxgraph.flow import Ask, End, Value, Walk, declared_type
 
 _DIVIDING = ("Div", "Mod", "Pow")  # with integers they compute something else
@@ -16,7 +16,8 @@ class Policy(NamedTuple):
 
     ``narrow``: the smaller float wins. ``follow``: a constant takes the type of the tensors beside it.
     ``exact``: also a float constant of whole numbers beside integers. ``retarget``: a Cast that made integers
-    of floats which are then wanted as floats had the wrong target.
+    of floats which are then wanted as floats had the wrong target. ``rounds``: computed floats that are wanted as
+    whole numbers are rounded, not cut off.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Policy(NamedTuple):
     follow: bool = True
     exact: bool = False
     retarget: bool = False
+    rounds: bool = False
 
 
 POLICIES = (
@@ -32,6 +34,7 @@ POLICIES = (
     Policy("the smaller float wins", narrow=True, follow=False),
     Policy("the wider type wins", follow=False),
     Policy("casts get another target", retarget=True),
+    Policy("computed floats are rounded", rounds=True),
 )
 _NARROWEST = (elements.FLOAT16, elements.BFLOAT16, elements.FLOAT, elements.DOUBLE)
 
@@ -64,7 +67,9 @@ class Plan:
 
     def edits(self) -> recast.Edits:
         """The changes, ready to be carried out."""
-        return recast.Edits(self.walk.scopes, self.casts, self.ends, self.declared, targets=self.targets)
+        return recast.Edits(
+            self.walk.scopes, self.casts, self.ends, self.declared, targets=self.targets, rounds=self.policy.rounds
+        )
 
     def cost(self) -> float:
         """How much it changes: few casts are best, outputs keep their types, double is seldom meant."""
@@ -76,21 +81,31 @@ class Plan:
         )
         doubles = sum(list(scope.types.values()).count(elements.DOUBLE) for scope in self.walk.scopes.values())
         mended = len(edges) + 2 * len(self.targets)
+        mended += self.policy.rounds
         return mended + 2 * len(self.ends) + 2 * len(self.declared) + 0.5 * (min(stale, 8) + doubles)
 
     def key(self) -> object:
         """The same for plans that change the same."""
         edges = sorted({(cast.name, cast.want, cast.node.name, cast.place) for cast in self.casts})
         targets = [(node.output[0], want) for node, want in self.targets]
-        return edges, len(self.ends), [(value.name, have) for value, have in self.declared], targets
+        declared = [(value.name, have) for value, have in self.declared]
+        return edges, len(self.ends), declared, targets, self.policy.rounds
 
     def cuts(self) -> bool:
-        """Says whether fractions that are computed would be cut off to whole numbers."""
-        constants = [(cast, self.walk.scopes[id(cast.graph)].constant(cast.name)) for cast in self.casts]
-        return any(
-            constant is None and elements.is_float(cast.have) and elements.is_integer(cast.want)
-            for cast, constant in constants
-        )
+        """Says whether computed floats would be cut off to whole numbers, or be read as yes and no.
+
+        A float mask may be added to scores: then 0 means yes.
+        """
+        return any(not elements.is_float(cast.want) for cast in self._computed())
+
+    def sensible(self) -> bool:
+        """Whether the policy has anything to say here: rounding is for what would be cut off."""
+        return not self.policy.rounds or any(elements.is_integer(cast.want) for cast in self._computed())
+
+    def _computed(self) -> list[Any]:
+        """Casts of floats that the graph works out or is fed."""
+        floats = [cast for cast in self.casts if elements.is_float(cast.have)]
+        return [cast for cast in floats if self.walk.scopes[id(cast.graph)].constant(cast.name) is None]
 
     def words(self) -> list[str]:
         """Every change in a sentence."""
@@ -121,7 +136,7 @@ class Plan:
 
     def _settle(self, ask: Ask) -> int | None:
         allowed = ask.slot.allowed
-        for target in self._candidates(ask):
+        for target in () if _stored_numbers(ask) else self._candidates(ask):
             if target in allowed and all(self._fits(ask, value, target) for value in ask.values):
                 return target
         told = ", ".join(f"{value.name} ({elements.name(value.element)})" for value in ask.values)
@@ -187,7 +202,7 @@ def plans(model: Any, folder: str) -> Iterator[Plan]:
     if first.empty and not first.walk.unsettled:
         return
     found = [first, *(Plan(model, policy, folder) for policy in POLICIES[1:])]
-    whole = [plan for plan in found if not plan.empty and not plan.refused and not plan.walk.unsettled]
+    whole = [plan for plan in found if not (plan.empty or plan.refused or plan.walk.unsettled) and plan.sensible()]
     seen: list[object] = []
     for plan in sorted(whole, key=Plan.cost):
         if plan.key() not in seen:
@@ -204,6 +219,13 @@ def refusals(model: Any, folder: str) -> list[str]:
 def plan_named(model: Any, name: str, folder: str) -> Plan:
     """The plan of a policy."""
     return Plan(model, next(policy for policy in POLICIES if policy.name == name), folder)
+
+
+def _stored_numbers(ask: Ask) -> bool:
+    """Whether quantized numbers and their zero point contradict each other: a Cast changes what they stand for."""
+    if next(quantized.slots(ask.node), None) is None:
+        return False
+    return not any(elements.is_float(value.element) for value in ask.values)
 
 
 def _keeps(have: int, told: int | None) -> bool:

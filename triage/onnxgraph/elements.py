@@ -69,6 +69,17 @@ def loss(values: Any, to: int) -> str | None:
     return _loss_of_floats(np.asarray(array, dtype=np.float64), element_of(array), to)
 
 
+def overflow(values: Any, to: int) -> str | None:
+    """Which finite number of an array is too large for a float type, in words; None where none is."""
+    import numpy as np
+
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf" or not array.size:
+        return None
+    wide = array.astype(np.float64)
+    return _overflow(wide[np.isfinite(wide) & (np.abs(wide) < largest(element_of(array)))], to)
+
+
 def _loss_of_integers(array: Any, to: int) -> str | None:
     import numpy as np
 

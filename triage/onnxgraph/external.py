@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage.modelfolder import damage
 from triage.onnxgraph import walk
 
 if TYPE_CHECKING:
@@ -132,13 +133,20 @@ def is_pointer(path: str) -> bool:
         return stream.read(len(POINTER)) == POINTER
 
 
+def promised(path: str) -> str | None:
+    """The hash (SHA-256) of the object that a Git LFS pointer stands for; None where the file is no pointer."""
+    told = damage.pointer(path) if os.path.isfile(path) else None
+    return told[0] if told and told[0] else None
+
+
 def candidates(site: Site, model: str, location: str, entries: Sequence[Stored]) -> list[str]:
     """Files of the build that may be the data of one location, the likeliest first.
 
     A file of the same name must be large enough, a file of another name must have the very size. Files of the same
-    content count once.
+    content count once. Where a Git LFS pointer stands in the place of the data, only the object that it names will do.
     """
     wanted, name = needed(entries), _base(location)
+    promise = promised(os.path.join(os.path.dirname(site.path(model)), location))
     found: dict[str, tuple[tuple[int, ...], str]] = {}
     for path in site.listing:
         real = os.path.realpath(site.path(path))
@@ -147,7 +155,7 @@ def candidates(site: Site, model: str, location: str, entries: Sequence[Stored])
         size, same = os.path.getsize(real), path.rpartition("/")[2].lower() == name.lower()
         if is_pointer(real) or size < wanted or not (same or (size == wanted and not path.endswith(_NEVER_DATA))):
             continue
-        if not (signed(real, entries) or plausible(real, entries)):
+        if not (signed(real, entries) or plausible(real, entries)) or promise not in (None, _hash(real, "sha256")):
             continue
         rank = (not signed(real, entries), not same, size != wanted, _steps(model, path), len(path))
         key = _digest(real)
@@ -161,8 +169,7 @@ def signed(path: str, entries: Sequence[Stored]) -> bool:
     wanted = {entry.checksum.lower() for entry in entries if entry.checksum}
     if len(wanted) != 1:
         return False
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha1").hexdigest() in wanted
+    return _hash(path, "sha1") in wanted
 
 
 def whole(path: str, entries: Sequence[Stored]) -> bool:
@@ -201,6 +208,11 @@ def _base(location: str) -> str:
 def _steps(model: str, path: str) -> int:
     """How many folders lie between the model and a file."""
     return os.path.relpath(os.path.dirname(path) or ".", os.path.dirname(model) or ".").count("/")
+
+
+def _hash(path: str, kind: str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, kind).hexdigest()
 
 
 def _digest(path: str) -> str:

@@ -30,17 +30,28 @@ def _all_axes(rewrite: Rewrite, node: Any, axes: list[int], *, sized: bool) -> N
     shape = rewrite.sizes(node.input[0])
     if shape is None or (len(node.input) > 1 and node.input[1] and _roi_matters(node)):
         raise Cannot(f"{label(node)}: the rank of {node.input[0]} is unknown, or it has a region of interest")
-    rank = len(shape)
-    if not sized:
-        scales = np.ones(rank, np.float32)
-        scales[[axis % rank for axis in axes]] = rewrite.needed(node, 2, "scales")
-        node.input[2] = rewrite.constant(scales, f"{node.output[0]}_scales")
+    rank, place = len(shape), 3 if sized else 2
+    given = {axis % rank: number for number, axis in enumerate(axes)}
+    known = rewrite.const(node.input[place])
+    stay: list[Any] = [size if sized else 1.0 for size in shape]
+    parts = [stay[axis] if axis not in given else None if known is None else known[given[axis]] for axis in range(rank)]
+    hint = f"{node.output[0]}_{'sizes' if sized else 'scales'}"
+    if None not in parts:
+        node.input[place] = rewrite.constant(np.array(parts, np.int64 if sized else np.float32), hint)
         return
-    whole = dict(zip((axis % rank for axis in axes), rewrite.needed(node, 3, "sizes").tolist(), strict=True))
-    sizes = [whole.get(axis, shape[axis]) for axis in range(rank)]
-    if None in sizes:
-        raise Cannot(f"{label(node)}: the sizes of the dimensions that stay are unknown")
-    node.input[3] = rewrite.constant(np.array(sizes, np.int64), f"{node.output[0]}_sizes")
+    names = [_part(rewrite, node, place, axis, given.get(axis)) for axis in range(rank)]
+    node.input[place] = rewrite.node("Concat", names, rewrite.fresh(hint), axis=0)
+
+
+def _part(rewrite: Rewrite, node: Any, place: int, axis: int, number: int | None) -> str:
+    """One size or scale as a tensor: a given one, or that of a dimension that stays."""
+    import numpy as np
+
+    if number is None and place == 2:
+        return rewrite.constant(np.ones(1, np.float32), f"{node.output[0]}_scale")
+    source = rewrite.node("Shape", [node.input[0]]) if number is None else node.input[place]
+    index = rewrite.constant(np.array([axis if number is None else number], np.int64), f"{node.output[0]}_place")
+    return rewrite.node("Gather", [source, index], axis=0)
 
 
 def _roi_matters(node: Any) -> bool:

@@ -56,6 +56,30 @@ def has_order(graph: Any) -> bool:
     return _sorted(graph) is not None
 
 
+def cycle(graph: Any) -> list[str]:
+    """Nodes that wait for each other in a circle, in words, the first again at the end; empty where there is none."""
+    if has_order(graph):
+        return next((found for node in graph.node for inner in subgraphs(node) if (found := cycle(inner))), [])
+    writer = {name: place for place, node in enumerate(graph.node) for name in node.output if name}
+    if len(writer) < sum(bool(name) for node in graph.node for name in node.output):
+        return []  # with two writers of one tensor nobody knows who waits for whom
+    waits = {
+        place: [writer[name] for name in sorted(reads(node)) if name in writer] for place, node in enumerate(graph.node)
+    }
+    while free := [place for place, needed in waits.items() if not any(each in waits for each in needed)]:
+        for place in free:
+            del waits[place]
+    path = [next(iter(waits))]
+    while (after := next(each for each in waits[path[-1]] if each in waits)) not in path:
+        path.append(after)
+    circle = [*path[path.index(after) :], after]
+    return [_label(graph.node[place]) for place in reversed(circle)]
+
+
+def _label(node: Any) -> str:
+    return f"{node.op_type} {node.name or next(iter(node.output), '')}".strip()
+
+
 def sort(graph: Any) -> None:
     """Puts the nodes in order, keeping the given order where it is free; its subgraphs too.
 

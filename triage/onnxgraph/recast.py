@@ -20,7 +20,10 @@ class Out(NamedTuple):
 
 
 class Edits(NamedTuple):
-    """What is to be changed in a model; ``scopes`` are its types by the id of a graph."""
+    """What is to be changed in a model; ``scopes`` are its types by the id of a graph.
+
+    ``rounds``: floats are rounded on their way to whole numbers.
+    """
 
     scopes: Mapping[int, Scope]
     casts: Sequence[Cast] = ()
@@ -28,6 +31,7 @@ class Edits(NamedTuple):
     declared: Sequence[tuple[Any, int]] = ()
     outs: Sequence[Out] = ()
     targets: Sequence[tuple[Any, int]] = ()
+    rounds: bool = False
 
 
 def array(tensor: Any, folder: str) -> Any:
@@ -86,7 +90,7 @@ class _Work:
             self._constant(graph, name, casts)
         for out in edits.outs:
             self._out(out)
-        self._flow(flowing)
+        self._flow(flowing, rounds=edits.rounds)
         for graph, place, node in sorted(self._inserts, key=lambda each: -each[1]):
             graph.node.insert(place, node)
         for value, have in edits.declared:
@@ -146,15 +150,24 @@ class _Work:
                 break
         return new
 
-    def _flow(self, casts: Iterable[Cast]) -> None:
+    def _flow(self, casts: Iterable[Cast], *, rounds: bool) -> None:
         """One Cast node for each tensor, type and graph, right before its first reader."""
         for cast in casts:
             key = (id(cast.graph), cast.name, cast.want)
             if key not in self._made:
                 self._made[key] = naming.fresh(f"{cast.name}_{elements.name(cast.want)}", self._names)
-                node = self.cast_node(cast.name, self._made[key], cast.want)
-                self._inserts.append((cast.graph, self._place(cast.graph, cast.node), node))
+                source, place = cast.name, self._place(cast.graph, cast.node)
+                node = self.cast_node(source, self._made[key], cast.want)
+                self._inserts.append((cast.graph, place, node))
+                if rounds and elements.is_float(cast.have) and elements.is_integer(cast.want):
+                    node.input[0] = naming.fresh(f"{source}_rounded", self._names)
+                    self._inserts.append((cast.graph, place, self._round_node(source, node.input[0])))
             cast.node.input[cast.place] = self._made[key]
+
+    def _round_node(self, source: str, target: str) -> Any:
+        from onnx import helper
+
+        return helper.make_node("Round", [source], [target], naming.fresh(f"Round_{target}", self._nodes))
 
     def cast_node(self, source: str, target: str, want: int) -> Any:
         """A Cast node with a free name."""

@@ -24,7 +24,8 @@ class Mending:
 
     ``done`` says what was changed, ``refused`` what cannot be told, ``names`` how many nodes got another name.
     ``shadowed`` are stored tensors whose name a node writes too: readers after that node get what it writes,
-    or with ``stored_wins`` what is stored.
+    or with ``stored_wins`` what is stored. ``unread`` are stored tensors of one name, other values and other sizes of
+    which nothing can read one: whether it is a leftover stands nowhere.
     """
 
     def __init__(self, model: Any, folder: str, *, stored_wins: bool = False) -> None:
@@ -32,6 +33,7 @@ class Mending:
         self.refused: list[str] = []
         self.names = 0
         self.shadowed: list[str] = []
+        self.unread: list[str] = []
         self._model = model
         self._folder = folder
         self._stored_wins = stored_wins
@@ -98,6 +100,7 @@ class Mending:
                 self.done.append(f"the initializer {name} stood {len(tensors)} times")
             elif self._told_apart(graph, name, tensors):
                 self.done.append(f"each reader of the initializer {name} takes only one of {len(tensors)}")
+                self.unread += [name] if any(not recast.readers(graph, each.name) for each in tensors) else []
             else:
                 self.refused.append(f"the initializer {name} stands {len(tensors)} times with different values")
 

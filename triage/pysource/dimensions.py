@@ -14,6 +14,7 @@ from triage.pysource.bindings import literal
 from triage.pysource.calls import CallSite, calls
 from triage.pysource.changes import Changes
 from triage.pysource.dynshapes import AUTO, DYNAMIC, add_shapes, axes_to_shapes, refit_shapes
+from triage.pysource.examples import module_class
 from triage.pysource.flow import Flow
 from triage.pysource.interface import Interface, Mismatch
 
@@ -30,6 +31,7 @@ _STRUCTURE = re.compile(
     r"top-level keys must be the arg names|mismatch between the structure of `?inputs`? and `?dynamic_shapes`?"
 )
 _SUGGESTION = re.compile(r"^ {2,12}(\w{1,80}) = ([^\n]{1,200})$", re.MULTILINE)
+_SIZED_LOOP = re.compile(r"range\(.*(?:\.size\(|\.shape\b|\blen\()|enumerate\(|\w+\.(?:unbind|split|chunk)\(")
 _DIM = re.compile(r"Dim\('(\w+)'(?:, min=(\d+))?(?:, max=(\d+))?\)$")
 
 
@@ -59,8 +61,24 @@ def _for_feeds(flow: Flow, targets: list[CallSite]) -> Iterator[Made]:
         said = _said(found)
         if exporters.is_dynamo(call) is False:
             yield from _try(flow, f"declare {said} dynamic in {call.where}", add_axes, call, axes, model)
+            yield from _unrolled(call)
         else:
             yield from _with_shapes(flow, call, axes, model, said)
+
+
+def _unrolled(call: CallSite) -> Iterator[Made]:
+    """A loop over a size in the model's code, said for the case that nothing helps."""
+    found = module_class(call)
+    if found is None:
+        return
+    source, owner = found
+    for loop in source.find(cst.For):
+        if source.above(loop, cst.ClassDef) is owner and _SIZED_LOOP.match(source.code(loop.iter)):
+            where = f"{source.path}:{source.line(loop)}"
+            yield (
+                f"the model's code loops over a size ({where}), and tracing writes as many steps as the example has",
+                "write the loop as a layer such as nn.GRU, script it with torch.jit.script, or feed the example's size",
+            )
 
 
 def _with_shapes(flow: Flow, call: CallSite, axes: Axes, model: Interface | None, said: str) -> Iterator[Made]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import libcst as cst
 
-from triage.pysource import statements
-from triage.pysource.calls import CallSite
-from triage.pysource.flow import Origin
+from triage.pysource import arguments, statements
+from triage.pysource.calls import CallSite, calls
+from triage.pysource.flow import Flow, Origin
 from triage.pysource.project import dotted_text
 from triage.pysource.source import Source
 
@@ -49,6 +50,50 @@ def training_mode(call: CallSite) -> cst.BaseExpression | None:
         return None
     name = (call.flow.dotted(call.source, value) or dotted_text(value)).rpartition(".")[2]
     return value if name in ("TRAINING", "PRESERVE", "True") else None
+
+
+_FUNCTIONAL = re.compile(
+    r"^torch\.nn\.functional\.(?:dropout|dropout[123]d|alpha_dropout|feature_alpha_dropout|feature_dropout|rrelu)$"
+)
+
+
+def always_on(flow: Flow) -> list[CallSite]:
+    """Functional dropout in methods of modules that no mode switches off."""
+    return [
+        call for call in calls(flow, lambda name: bool(_FUNCTIONAL.match(name)))
+        if not call.shift and not arguments.is_open(call.node) and _in_module(call) and _is_on(call)
+    ]  # fmt: skip
+
+
+def _in_module(call: CallSite) -> bool:
+    """In a method of a class, so that self.training is at hand."""
+    method = call.source.above(call.node, cst.FunctionDef, cst.Lambda)
+    if not isinstance(method, cst.FunctionDef) or not method.params.params:
+        return False
+    owner = call.source.above(method, cst.FunctionDef, cst.ClassDef)
+    return isinstance(owner, cst.ClassDef) and method.params.params[0].name.value == "self"
+
+
+def _training(call: CallSite) -> cst.Arg | None:
+    return arguments.given(call.node, "training", 3 if call.name.endswith("rrelu") else 2)
+
+
+def _is_on(call: CallSite) -> bool:
+    """Dropout is on unless told; rrelu is off unless told."""
+    given = _training(call)
+    return not call.name.endswith("rrelu") if given is None else call.source.code(given.value) == "True"
+
+
+def follow_mode(call: CallSite) -> bool:
+    """Functional dropout that follows the mode of its module: training=self.training."""
+    if not call.flow.project.may_change(call.source):
+        return False
+    given = _training(call)
+    if given is not None:
+        call.source.replace(given.value, "self.training")
+    else:
+        arguments.add(call.source, call.node, "training=self.training")
+    return True
 
 
 def places(call: CallSite) -> Iterator[Place]:

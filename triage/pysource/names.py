@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -76,6 +77,13 @@ def spelled(source: Source, name: str) -> tuple[str, str | None]:
     if needs is not None and text != known:  # the module is imported under its own name
         return sign + name, module
     return f"{sign}{text}{name[len(known) :]}", needs
+
+
+def free(source: Source, name: str) -> str:
+    """A name that the file does not use yet."""
+    while re.search(rf"\b{name}\b".encode(), source.data):
+        name += "_"
+    return name
 
 
 def known_names(source: Source) -> Iterator[tuple[str, str]]:

@@ -46,6 +46,21 @@ def wanted(site: Site, call: CallSite) -> Iterator[Names]:
         yield Names(fed, fetched)
 
 
+def undecided(site: Site, call: CallSite) -> tuple[list[str], list[str]] | None:
+    """(inputs of the model, names fed instead) where several of each are left and nothing tells which is which."""
+    model = interface.built(site, interface.path_of(call))
+    wrong, free = _left(site, model) if model is not None else ([], [])
+    if model is None or len(wrong) < 2 or len(wrong) != len(free) or _paired(site, call, model, wrong, free):
+        return None
+    return wrong, free
+
+
+def unfed(log: str) -> list[str]:
+    """Inputs that ONNX Runtime misses, where all that is fed is known to the model."""
+    missing = _MISSING.search(log)
+    return [str(name) for name in _list(missing[1])] if missing else []
+
+
 def _fewer(call: CallSite, side: str, count: int) -> Iterator[Names]:
     """Names of what is no tensor go; where none is known to be, the last ones."""
     key = f"{side}_names"
@@ -65,6 +80,15 @@ def _fewer(call: CallSite, side: str, count: int) -> Iterator[Names]:
 
 def _fed(site: Site, call: CallSite, model: Interface) -> list[str] | None:
     """The model's input names with those that are fed in their place; None where they cannot be told apart."""
+    wrong, free = _left(site, model)
+    if not free or len(free) != len(wrong):
+        return None
+    pairs = _paired(site, call, model, wrong, free)
+    return [pairs.get(tensor.name, tensor.name) for tensor in model.inputs] if pairs else None
+
+
+def _left(site: Site, model: Interface) -> tuple[list[str], list[str]]:
+    """(inputs of the model that get no feed, names fed that are none of its inputs)."""
     now = [tensor.name for tensor in model.inputs]
     missing = _MISSING.search(site.log)
     feed = _FEED.search(site.log)
@@ -73,13 +97,8 @@ def _fed(site: Site, call: CallSite, model: Interface) -> list[str] | None:
     elif feed:
         given = _feed_names(site, model, (feed[1] or feed[2]).rstrip("."))
     else:
-        return None
-    free = [name for name in given if name not in now]
-    wrong = [name for name in now if name not in given]
-    if not free or len(free) != len(wrong):
-        return None
-    pairs = _paired(site, call, model, wrong, free)
-    return [pairs.get(name, name) for name in now] if pairs else None
+        return [], []
+    return [name for name in now if name not in given], [name for name in given if name not in now]
 
 
 def _feed_names(site: Site, model: Interface, one: str) -> list[str]:

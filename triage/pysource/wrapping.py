@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import libcst as cst
@@ -29,6 +29,7 @@ MISSING = re.compile(
     r"|in _get_torch_export_args\n[^\n]*\n?[^\n]*\n?KeyError"
     r"|got multiple values for argument|must be Tensor, not dict|'dict' object has no attribute"
 )
+_GENERATED = re.compile(r"onnx::\w+$|\d+$|[a-z]\w*\.\d+$")  # names that the tracing exporter makes up
 LIST = re.compile(r"Expecting `?args`? to be a tuple|must be Tensor, not list|'list' object has no attribute")
 
 _CLASS = """class {name}({module}):
@@ -63,6 +64,24 @@ class Input(NamedTuple):
     example: str
 
 
+class Cast(NamedTuple):
+    """The type in which an input comes, and the one that the model is made for, as PyTorch names them."""
+
+    got: str
+    want: str
+
+
+def tensor_names(call: CallSite) -> list[str] | None:
+    """The wrapper's parameters, which are the tensors among the example inputs; None where these cannot be told."""
+    inputs = _inputs(call)
+    return None if inputs is None else [one.parameter for one in inputs if one.parameter]
+
+
+def is_cast(call: CallSite, kind: str) -> bool:
+    """Whether an example input is already brought to this type as ``wrap`` writes it."""
+    return any(one.example.endswith(f"torch.{kind})") for one in _inputs(call) or () if ").to(" in one.example)
+
+
 def with_tuple(call: CallSite) -> bool:
     """Example inputs that stand in a list become a tuple."""
     for one in call.argument("args", 1):
@@ -87,7 +106,19 @@ def with_empty_keywords(call: CallSite) -> bool:
                 end = origin.source.span(node.elements[-1].value)[1]
                 origin.source.insert(end, ", {}")
                 return True
+        if _is_whole_input(call, one.source, one.value) and call.flow.project.may_change(one.source):
+            one.source.replace(one.value, f"({one.source.code(one.value)}, {{}})")
+            return True
     return False
+
+
+def _is_whole_input(call: CallSite, source: Source, value: cst.BaseExpression) -> bool:
+    """A bare dictionary that is the one input which forward() needs: its keys are none of the parameters."""
+    parameters = forward_parameters(call)
+    found = call.flow.origins(source, value)
+    if parameters is None or not found or not _is_dict(call, Origin(source, value), value):
+        return False
+    return all((keys := _keys(each)) and not set(keys) & set(parameters) for each in found)
 
 
 def with_keywords(call: CallSite) -> bool:
@@ -106,6 +137,17 @@ def with_keywords(call: CallSite) -> bool:
     return False
 
 
+def are_constants(call: CallSite, wanted: Collection[str]) -> bool:
+    """Whether all of these parameters of forward() get no tensor in the example, but a number, flag or text."""
+    given, parameters = example_arguments(call), forward_parameters(call)
+    if given is None or parameters is None:
+        return False
+    origins = dict(zip(parameters, given[0], strict=False)) | given[1]
+    constants = {name for name, origin in origins.items() if not is_tensor(call, origin)}
+    named = all(name in constants or _GENERATED.match(name) for name in wanted)
+    return bool(wanted) and named and len(wanted) <= len(constants)
+
+
 def without_cache(call: CallSite) -> bool:
     """The model is told to return no cache of keys and values."""
     for one in call.argument("model", 0):
@@ -116,16 +158,19 @@ def without_cache(call: CallSite) -> bool:
     return False
 
 
-def wrap(call: CallSite) -> bool:
-    """Defines a wrapper before the export and exports it. False: inputs cannot be told apart."""
+def wrap(call: CallSite, casts: Mapping[str, Cast] | None = None) -> bool:
+    """Defines a wrapper before the export and exports it; ``casts`` are those of its parameters.
+
+    False: inputs cannot be told apart.
+    """
     found = call.argument("model", 0)
-    inputs = list(_inputs(call) or ())
+    inputs = _with_casts(call, list(_inputs(call) or ()), casts or {})
     if not found or found[0].keys or found[0].source is not call.source or not inputs:
         return False
     if call.shift or not call.flow.project.may_change(call.source) or arguments.given(call.node, "args", 1) is None:
         return False
     source = call.source
-    name, collect = _free(source.data, "PlainTensors"), _free(source.data, "plain_tensors")
+    name, collect = names.free(source, "PlainTensors"), names.free(source, "plain_tensors")
     torch = names.spelled(source, "torch.x")[0].removesuffix(".x")
     parameters = [one for one in inputs if one.parameter]
     collecting = _COLLECT.format(collect=collect, tensor=f"{torch}.Tensor", torch=torch)
@@ -144,6 +189,19 @@ def wrap(call: CallSite) -> bool:
     )
     _replace_examples(call, parameters)
     return True
+
+
+def _with_casts(call: CallSite, inputs: list[Input], casts: Mapping[str, Cast]) -> list[Input]:
+    """Inputs that come in another type and are cast; none at all where one of them is part of an object."""
+    torch = names.spelled(call.source, "torch.x")[0].removesuffix(".x")
+    wanted = [one for one in inputs if one.parameter in casts]
+    if any(one.given.rpartition("=")[2] != one.parameter for one in wanted):
+        return []
+    return [_cast(one, casts[one.parameter], torch) if one in wanted else one for one in inputs]
+
+
+def _cast(one: Input, cast: Cast, torch: str) -> Input:
+    return Input(one.parameter, f"{one.given}.to({torch}.{cast.want})", f"({one.example}).to({torch}.{cast.got})")
 
 
 def _replace_examples(call: CallSite, parameters: list[Input]) -> None:
@@ -179,10 +237,12 @@ def _input(call: CallSite, origin: Origin, name: str, prefix: str) -> Iterator[I
         parts, keys = [], []
         for at, arg in enumerate(node.args):
             key = arg.keyword.value if arg.keyword is not None else f"{name}_{at}"
-            parts.append((f"{arg.keyword.value}=" if arg.keyword is not None else "") + key)
-            keys.append((key, source.code(arg.value)))
+            constant = not is_tensor(call, Origin(source, arg.value))
+            told = source.code(arg.value) if constant else key
+            parts.append((f"{arg.keyword.value}=" if arg.keyword is not None else "") + told)
+            keys += [] if constant else [(key, source.code(arg.value))]
         whole = f"{prefix}{source.code(node.func)}({', '.join(parts)})"
-        for at, (key, example) in enumerate(keys):
+        for at, (key, example) in enumerate(keys or [("", "")]):
             yield Input(key, whole if at == 0 else "", example)
     elif is_tensor(call, origin):
         yield Input(name, prefix + name, text)
@@ -213,11 +273,6 @@ def _keys(origin: Origin) -> list[str]:
     if isinstance(origin.node, cst.Dict):
         found = [literal(one.key) for one in origin.node.elements if isinstance(one, cst.DictElement)]
         return [key for key in found if isinstance(key, str)]
+    if isinstance(origin.node, cst.Call) and dotted_text(origin.node.func) == "dict":
+        return [arg.keyword.value for arg in origin.node.args if arg.keyword is not None]
     return []
-
-
-def _free(data: bytes, name: str) -> str:
-    """A name that the file does not use yet."""
-    while re.search(rf"\b{name}\b".encode(), data):
-        name += "_"
-    return name

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from triage.errors import UsageError
 from triage.recipe import as_plain, from_plain
 from triage.remediate.state import State
+from triage.remediate.taking_back import forget, keep, stands
 from triage.remedy import Recipe, Remediation, Step
 from triage.workspace import File, copy_file
 from triage.workspace.apply import Operation, apply
@@ -72,10 +72,12 @@ def apply_left(folder: str) -> tuple[Recipe, list[str]]:
         The recipe, and the paths that were changed.
 
     Raises:
-        UsageError: it is no such folder, it holds no cure, or the user's files were changed since.
+        UsageError: it is no such folder, it holds no cure, it is applied, or the user's files were changed since.
     """
     body = read_parameters(folder)
     recipe = from_plain(body["recipe"])
+    if stands(folder):
+        raise UsageError(f"{folder} is applied already; triage fix --undo {shlex.quote(folder)} takes it back")
     if body["status"] != "cured":
         raise UsageError(f"{folder} holds no cure ({body['status']}: {body['why']})")
     operations = [
@@ -91,8 +93,12 @@ def apply_left(folder: str) -> tuple[Recipe, list[str]]:
         raise UsageError(f"the folder of the build, {home}, is gone")
     if recipe.home:  # the build script of a target is triage's own, and stays where it was left
         operations = [one for one in operations if one.expected is None or os.path.exists(os.path.join(home, one.path))]
-    _keep_before(folder, home, [one.path for one in operations if one.expected])
-    apply(home, operations)
+    keep(folder, home, operations)
+    try:
+        apply(home, operations)
+    except UsageError:
+        forget(folder)
+        raise
     return recipe._replace(folder=home), [one.path for one in operations]
 
 
@@ -124,16 +130,6 @@ def _new_files(done: Remediation) -> Iterator[str]:
     for change in done.changes:
         if change.kind in ("added", "modified", "renamed"):
             yield change.path
-
-
-def _keep_before(folder: str, origin: str, paths: Sequence[str]) -> None:
-    """Nothing is lost: what the change replaces is kept beside it."""
-    for path in paths:
-        target = os.path.join(folder, "before", path)
-        source = os.path.join(origin, path)
-        if os.path.isfile(source) and not os.path.exists(target):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy2(source, target)
 
 
 def _parameters(done: Remediation, base: Mapping[str, File]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol
 from triage.backends._child import run
 from triage.knowledge import Knowledge
 from triage.records import Report
-from triage.remediate import plan, sandbox
+from triage.remediate import clash, doubt, plan, sandbox
 from triage.remediate.difference import changes
+from triage.remediate.ending import Seen, ending
 from triage.remediate.judge import judge
 from triage.remediate.state import State
 from triage.remedy import Attempt, BuildResult, BuildSpec, ByHand, Limits, Proof, Recipe, Refusal, Remediation, Step
@@ -107,8 +108,23 @@ class Repair:
         while self._queue and not self._settings.dry and not self._over() and not self._cured():
             parent, step = heapq.heappop(self._queue)[2:]
             state = self._try(parent, step)
+            if state and self._cured():
+                self._doubt(parent, step, state)
             for done in filter(None, (state, parent)):
                 self._release(done)
+
+    def _doubt(self, parent: State, step: Step, state: State) -> None:
+        """A reading that was guessed stands only where the recipe's check turns the other readings down."""
+        waiting = [entry[3] for entry in sorted(self._queue, key=lambda entry: entry[:2]) if entry[2] is parent]
+        for other in doubt.rivals(step, state, waiting):
+            second = self._try(parent, other, expand=False)
+            self.best = state
+            refusal = second and doubt.undecided(self.recipe.outputs, (step, state), (other, second))
+            if refusal:
+                self.refusals.insert(0, (step.fix, refusal))
+                self.best = self.start
+                self._queue.clear()
+                return
 
     def _release(self, state: State) -> None:
         """Copies of states that lead nowhere give their disk back."""
@@ -134,11 +150,8 @@ class Repair:
     def _run(self, state: State, number: int) -> None:
         """Runs the build in a fork of the state's copy, diagnoses and compares it."""
         state.ran = state.workspace.fork(os.path.join(self._place, f"run{number}"))
-        for output in self.recipe.outputs:  # what an earlier build left must not pass for this one's
-            if output not in self.recipe.files and os.path.isfile(state.ran.path(output)):
-                os.unlink(state.ran.path(output))
         log = os.path.join(self._place, "logs", f"{number:02d}-build.log")
-        state.result = run(self._spec(state, state.command, log, self.recipe.timeout), self._tools.watch.running)
+        state.result = clash.settled(lambda: self._run_once(state, log))
         self._check_outputs(state)
         _replace(log, state.ran.root, self.recipe.folder)
         state.proof = Proof(None, "the build does not succeed")
@@ -147,9 +160,14 @@ class Repair:
         if not state.good:
             state.report = self._tools.diagnose(log, state.result)
 
+    def _run_once(self, state: State, log: str) -> BuildResult:
+        for output in self.recipe.outputs:  # what an earlier build left must not pass for this one's
+            if state.ran and output not in self.recipe.files and os.path.isfile(state.ran.path(output)):
+                os.unlink(state.ran.path(output))
+        return run(self._spec(state, state.command, log, self.recipe.timeout), self._tools.watch.running)
+
     def _check_outputs(self, state: State) -> None:
-        assert state.ran is not None  # noqa: S101 -- for the type checker
-        assert state.result is not None  # noqa: S101
+        assert state.ran is not None and state.result is not None  # noqa: S101, PT018 -- for the type checker
         missing = [name for name in self.recipe.outputs if not os.path.exists(state.ran.path(name))]
         if state.result.good and missing:
             text = f"triage: the command ended with exit code 0, but did not write {', '.join(missing)}"
@@ -187,6 +205,7 @@ class Repair:
         worked = self._tools.worked(state.signature)
         fixes = plan.order(found.causes, self._tools.knowledge, self._fixes, worked)
         answer = sandbox.propose(fixes, state, self.recipe, self._place)
+        state.refused = [refusal for _, refusal in answer.refusals]
         self.refusals += [each for each in answer.refusals if each not in self.refusals]
         for fix, why in answer.failed:
             self._record(state, Step(fix, "look at the build", {}, "safe"), "not-run", why)
@@ -290,7 +309,8 @@ class Repair:
             if best and self.base
             else []
         )
-        status, why = self._status()
+        seen = self._facts()
+        status, why = ending(seen)
         planned = (
             tuple(entry[3] for entry in sorted(self._queue, key=lambda entry: entry[:2])) if self._settings.dry else ()
         )
@@ -305,11 +325,19 @@ class Repair:
             command=best.command if best else self.recipe.command,
             cause=start.cause if start else None,
             proof=best.proof if best else None,
-            by_hand=tuple(self._hands()),
+            by_hand=seen.hands,
             skipped=(*self.skipped, *planned),
             seconds=round(time.monotonic() - self._clock, 2),
             interrupted=self.interrupted,
         )
+
+    def _facts(self) -> Seen:
+        refusals = tuple(refusal for _, refusal in self.refusals)
+        hands = tuple(self._hands())
+        return Seen(
+            self.start, self.best, tuple(self.attempts), refusals, tuple(self.skipped), hands, self._tools.knowledge,
+            self._fixes, over=self._over(),
+        )  # fmt: skip
 
     def _hands(self) -> Iterator[ByHand]:
         yield from self.manual
@@ -319,39 +347,6 @@ class Repair:
         for fix, refusal in self.refusals:
             if refusal.todo:
                 yield ByHand(fix, refusal.todo)
-
-    def _status(self) -> tuple[str, str]:
-        start, best = self.start, self.best
-        if start is None or best is None:
-            return "not-cured", "interrupted before the build was run"
-        if start.good:
-            return "nothing-to-try", "the build succeeds here; there is nothing to repair"
-        if best.good:
-            verified = best.proof is not None and best.proof.verified
-            return "cured", "cured and proven" if verified else "it builds; the outputs were not compared"
-        if best.path:
-            return "moved-on", f"{start.cause} is cured; what fails now is {best.cause}"
-        return self._nothing_helped(start)
-
-    def _nothing_helped(self, start: State) -> tuple[str, str]:
-        ran = [attempt for attempt in self.attempts if attempt.result != "not-run"]
-        if self.refusals:
-            return "refused", self.refusals[0][1].why
-        if ran and any(self._answers(attempt.step.fix, start.cause) for attempt in ran):
-            return "not-cured", f"{len(ran)} attempt{'s' if len(ran) > 1 else ''} did not cure {start.cause}"
-        hands = list(self._hands())
-        if self.skipped:
-            return "nothing-to-try", "only unsafe repairs are left: --unsafe tries them"
-        if hands:
-            return "refused", f"{start.cause} cannot be repaired on a copy. By hand: {hands[0].title}"
-        if ran:
-            return "not-cured", f"no repair is known for {start.cause}, and what else was tried did not help"
-        return "nothing-to-try", f"no repair is known for {start.cause}"
-
-    def _answers(self, fix: str, cause: str | None) -> bool:
-        """Whether a fix is meant for a cause; others are tried for a defect that they see in the files."""
-        listed = self._tools.knowledge.article(cause).fixes if cause in self._tools.knowledge.ids() else ()
-        return any(one.id == fix for one in listed) or any(one.id == fix and cause in one.causes for one in self._fixes)
 
 
 def _name(step: Step) -> str:

@@ -79,7 +79,10 @@ def apply(step: Step, state: State, recipe: Recipe, scratch: str) -> Applied:
 
 
 def _step(fix: str, proposal: Mapping[str, Any]) -> Step:
-    return Step(fix, proposal["what"], proposal["parameters"], proposal["safety"], proposal["keeps"])
+    return Step(
+        fix, proposal["what"], proposal["parameters"], proposal["safety"], proposal["keeps"],
+        proposal.get("guess", False),
+    )  # fmt: skip
 
 
 def _ask(

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 
 from triage.records import Incident, Report
-from triage.remedy import BuildResult, Proof
+from triage.remedy import BuildResult, Proof, Refusal
 from triage.site import Found
 from triage.workspace import Workspace
 
@@ -34,6 +34,7 @@ class State:
     idle: int = 0
     keeps: bool = True
     tried: set[str] = field(default_factory=set)
+    refused: list[Refusal] = field(default_factory=list)
 
     @property
     def good(self) -> bool:

@@ -80,7 +80,8 @@ def _refused(found: Survey) -> Iterator[Way | Refusal]:
         sent = hints.wish(found, model).batch
         size = most if most is not None else enough(sent, 8 if sent else max(8, 2 * int(limit)))
         if size <= int(limit) or (sent is not None and size < sent):
-            said = f"{name} takes batches of at most {most}" + (f", and the request holds {sent}." if sent else ".")
+            more = f", and a request holds {sent}." if sent and sent > int(limit) else ", and a request holds more."
+            said = f"{name} takes batches of at most {most if most is not None else limit}{more}"
             yield Refusal(said, f"Send at most {most} at a time.")
             continue
         for each in _together(found, model):

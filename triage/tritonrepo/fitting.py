@@ -15,12 +15,17 @@ _SMALLEST_BATCH = 8  # for a model that takes batches of any size
 
 
 class Wish(NamedTuple):
-    """What is known beside the model: names that clients send, their largest batch, whether gaps must be filled."""
+    """What is known beside the model: names that clients send, their largest batch, whether gaps must be filled.
+
+    ``left_out`` are inputs that requests lack, ``required`` those that the model declares as not optional.
+    """
 
     sent: Collection[str] = ()
     batch: int | None = None
     strict: bool = False
     complained: bool = False
+    left_out: Collection[str] = ()
+    required: Collection[str] = ()
 
 
 class Fitted(NamedTuple):
@@ -59,6 +64,8 @@ def fit(config: Config, model: Interface, wish: Wish) -> Fitted:
         for tensor in model.of(direction):
             _type(work, tensor, direction, wish)
             _dims(work, model, tensor, direction, wish)
+            if direction == "input":
+                _optional(work, model, tensor, wish)
     return work.result()
 
 
@@ -118,7 +125,7 @@ def _names(work: _Work, model: Interface, direction: str, wish: Wish) -> None:
     had = work.config.tensors(direction)
     extra = [entry for entry in had if model.named(direction, entry.name) is None]
     missing = [tensor for tensor in model.of(direction) if tensor.name not in {entry.name for entry in had}]
-    for entry, tensor in paired(extra, missing):
+    for entry, tensor in paired(extra, missing) if not _open(extra, missing, model, wish) else ():
         now = work.config.entry(direction, entry.name)
         if now is not None:
             words = f"{direction} {tensor.name} instead of {entry.name or 'no name'}"
@@ -129,6 +136,15 @@ def _names(work: _Work, model: Interface, direction: str, wish: Wish) -> None:
         _add(work, model, tensor, direction, wish)
     for entry in extra:
         _remove(work, entry, model, direction, wish)
+
+
+def _open(extra: Sequence[Entry], missing: Sequence[Tensor], model: Interface, wish: Wish) -> bool:
+    """Several names of which requests have the config's, and the code others: which is which stands nowhere."""
+    sent = {entry.name for entry in extra} <= set(wish.sent) and not {tensor.name for tensor in missing} & set(
+        wish.sent
+    )
+    alike = any(normal(entry.name) == normal(tensor.name) for entry in extra for tensor in missing)
+    return len(extra) > 1 and sent and not alike and not model.exact
 
 
 def _add(work: _Work, model: Interface, tensor: Tensor, direction: str, wish: Wish) -> None:
@@ -184,6 +200,19 @@ def _dims(work: _Work, model: Interface, tensor: Tensor, direction: str, wish: W
         return  # a scalar is given as [ 1 ]
     words = f"{tensor.name} {list(dims)}" + (f" instead of {list(entry.dims)}" if entry.dims is not None else "")
     work.done(work.config.put_list(entry.node, "dims", dims), "dims", words)
+
+
+def _optional(work: _Work, model: Interface, tensor: Tensor, wish: Wish) -> None:
+    """An input that the model can do without; where only its code says so, requests must lack it too."""
+    entry = work.config.entry("input", tensor.name)
+    if entry is None:
+        return
+    given = entry.node.plain("optional") is True
+    declared = model.source.startswith("auto_complete")
+    if tensor.optional and not given and (declared or tensor.name in wish.left_out):
+        work.done(work.config.put(entry.node, "optional", "true"), "more", f"{tensor.name} optional")
+    elif given and declared and tensor.name in wish.required:
+        work.done(work.config.put(entry.node, "optional", "false"), "more", f"{tensor.name} not optional")
 
 
 def _reshape(work: _Work, entry: Entry, dims: tuple[int, ...], model: Interface) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from triage.tritonrepo import ensembles, requests
@@ -20,6 +21,12 @@ _WRONG_SHAPE = re.compile(
     r"unexpected shape for input '(?P<tensor>[^']{1,200})' for model '(?P<model>[^']{1,200})'\. "
     r"Expected \[(?P<want>[-\d, ]*)\], got \[(?P<got>[-\d, ]*)\]"
 )
+_LACKS = re.compile(
+    r"for model '(?P<model>[^']{1,200})'[^\n]{0,2000}?missing required input\(s\) \[(?P<lacks>[^\]]{0,2000})\]"
+)
+_REQUIRED = re.compile(
+    r"model '(?P<model>[^']{1,200})', tensor '(?P<tensor>[^']{1,200})': the model expects optional False"
+)
 _OF_MODEL = (
     r"(?:unexpected inference (?:input|output) '[^']{1,200}'|expected \d+ inputs but got \d+ inputs) for model '%s'"
 )
@@ -33,13 +40,21 @@ def wish(found: Survey, model: Model) -> Wish:
     for match in _GOT.finditer(site.log):
         if match["model"] == model.name:
             names |= {name.strip(" '\"") for name in match["names"].split(",") if name.strip(" '\"")}
-    sizes = [tensor.dims[0] for tensor in arrays.values() if tensor.dims]
-    return Wish(names, max(sizes) if sizes else None, found.strict, complained(site.log, model.name))
+    sizes = [tensor.dims[0] for held in _all_sent(found, model) for tensor in held.values() if tensor.dims]
+    lacking = [match["lacks"] for match in _LACKS.finditer(site.log) if match["model"] == model.name]
+    left_out = {name.strip(" '\"") for text in lacking for name in text.split(",")}
+    required = {match["tensor"] for match in _REQUIRED.finditer(site.log) if match["model"] == model.name}
+    largest = max(sizes) if sizes else None
+    return Wish(names, largest, found.strict, complained(site.log, model.name), left_out, required)
 
 
 def sent(found: Survey, model: Model) -> dict[str, Tensor]:
     """The arrays that clients send to a model, with their sizes as stored."""
     return requests.fed(found.site, model.name, _names(model, "input"), _names(model, "output"))
+
+
+def _all_sent(found: Survey, model: Model) -> Iterator[dict[str, Tensor]]:
+    return requests.all_fed(found.site, model.name, _names(model, "input"), _names(model, "output"))
 
 
 def complained(log: str, model: str) -> bool:

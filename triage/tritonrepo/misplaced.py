@@ -16,6 +16,7 @@ from triage.tritonrepo.moves import Plan
 from triage.tritonrepo.pymodel.model import CLASS, read
 from triage.tritonrepo.survey import Model, Survey, read_config
 
+_NOT_THERE = re.compile(r"(?i)no such ?file|doesn't exist|does not exist|not found")
 _LABELS = (".txt", ".md", ".rst", ".tar.gz", ".tgz", ".zip")
 
 
@@ -227,6 +228,14 @@ def _found_file(found: Survey, model: Model, backend: str | None, wanted: str | 
             what = f'default_model_filename: "{name}"'
             yield Plan(model.folder.path, what, ways=(Way(model.path, config.text, new.text, what),), rank=1)
         return
+    codes = [each for each in version.files if each.endswith(".py") and CLASS in _classes(found, model, each)]
+    if len(codes) > 1 and backend in (None, "python"):
+        told = " and ".join(codes)
+        yield Refusal(
+            f"{version.path} holds {told}, and nothing tells which of them is the model.",
+            f"Rename the right one to {wanted or 'model.py'}, or name it as default_model_filename.",
+        )
+        return
     yield from _deeper(found, model, backend, wanted)
 
 
@@ -292,9 +301,9 @@ def _deeper(found: Survey, model: Model, backend: str | None, wanted: str | None
     chosen = exact if len(exact) == 1 else outside
     if len(chosen) == 1:
         target = joined(version.path, wanted)
-        sure = chosen == exact or bool(site.verify)  # it may be another model
-        what = f"copy {chosen[0]} to {target}"
-        yield Plan(model.folder.path, what, copies=((chosen[0], target),), safety=None if sure else "unsafe")
+        what = f"copy {chosen[0]} to {target}"  # it may be another model, or an older one
+        safety = None if site.verify else "unsafe"
+        yield Plan(model.folder.path, what, copies=((chosen[0], target),), safety=safety)
     elif _is_built(found, joined(version.path, wanted)):
         return
     elif backend in (None, "python", "onnxruntime", "pytorch", "tensorrt", "openvino") and not _other_kind(
@@ -316,14 +325,15 @@ def _other_kind(names: tuple[str, ...]) -> bool:
     return any(files.backend_of(name) for name in names)
 
 
-def _half(found: Survey, model: Model) -> Iterator[Plan]:
+def _half(found: Survey, model: Model) -> Iterator[Plan | Refusal]:
     """Files that the log misses in the version folder and that lie beside config.pbtxt, or in another version."""
     version = model.version
     if version is None or version.empty:
         return
-    missed = re.findall(rf"/{re.escape(version.path)}/([\w./-]{{1,200}}?)['\"\s\\:]", found.site.log)
-    missed += re.findall(rf"['\"]{re.escape(version.path)}/([\w./-]{{1,200}}?)['\"]", found.site.log)
-    moves, copies = [], []
+    missed = re.findall(
+        rf"(?m)(?:^|[/'\"\s=(]){re.escape(version.path)}/([\w./-]{{1,200}}?)['\"\s\\:,)]", found.site.log
+    )
+    moves, copies, guessed = [], [], False
     for name in dict.fromkeys(missed):
         target = joined(version.path, name)
         try:
@@ -342,9 +352,21 @@ def _half(found: Survey, model: Model) -> Iterator[Plan]:
                 moves.append((joined(version.path, same), target))
             else:
                 copies += _elsewhere(found, name, target)
+            guessed = True  # it may hold another model's weights, or older ones
     if moves or copies:
         what = ", ".join(f"{source} to {target}" for source, target in (moves + copies)[:3])
-        yield Plan(model.folder.path, f"move {what}" if moves else f"copy {what}", tuple(moves), tuple(copies))
+        what = f"move {what}" if moves else f"copy {what}"
+        safety = "unsafe" if guessed and not found.site.verify else None
+        yield Plan(model.folder.path, what, tuple(moves), tuple(copies), safety=safety)
+        return
+    for name in dict.fromkeys(name for name in missed if ".." not in name):
+        target = joined(version.path, name)
+        lines = [line for line in found.site.log.split("\n") if _NOT_THERE.search(line) and target in line]
+        if lines and not found.site.has(target) and not _is_built(found, target):
+            yield Refusal(
+                f"{target} is missing, and no file that it can be lies in the build.",
+                f"Put {os.path.basename(name)} into {version.path}.",
+            )
 
 
 def _same_ending(version: Version, name: str) -> str | None:

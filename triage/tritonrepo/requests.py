@@ -58,16 +58,20 @@ def fed(site: Site, model: str, inputs: Collection[str], outputs: Collection[str
         inputs: their names, and what else they may be called.
         outputs: the same of outputs; a file that holds those is an answer.
     """
-    if not mentioned(site, model):
-        return {}
-    best: dict[str, Tensor] = {}
-    most = 0
-    for archive in archives(site):
-        held_ = set(archive.arrays)
-        count = len(set(inputs) & held_) - len((set(outputs) - set(inputs)) & held_)
-        if count > most:
-            best, most = archive.arrays, count
-    return best
+    return next(all_fed(site, model, inputs, outputs), {})
+
+
+def all_fed(
+    site: Site, model: str, inputs: Collection[str], outputs: Collection[str] = ()
+) -> Iterator[dict[str, Tensor]]:
+    """As ``fed``, from every file that holds as many of the inputs."""
+    held_: list[tuple[int, dict[str, Tensor]]] = []
+    for archive in archives(site) if mentioned(site, model) else ():
+        names = set(archive.arrays)
+        count = len(set(inputs) & names) - len((set(outputs) - set(inputs)) & names)
+        held_.append((count, archive.arrays))
+    most = max((count for count, _ in held_), default=0)
+    yield from (arrays for count, arrays in held_ if count == most > 0)
 
 
 def mentioned(site: Site, name: str) -> bool:

@@ -59,8 +59,33 @@ def _rebuild(state: State, name: str, axis: int, dim: Dim) -> str:
         except Baked as fault:
             reason = fault
     made = _triangle(state, value, axis, dim) or _front(state, value, name, axis, dim) if value is not None else None
+    made = made or _repeat(state, name, axis, dim)
     if made is None:
         raise reason
+    return made
+
+
+def _repeat(state: State, name: str, axis: int, dim: Dim) -> str | None:
+    """What no item of the batch has a part in (a learned query) is the same for each: it is repeated.
+
+    The axis may hold more than the batch, as heads of an attention do: ``dim`` says which factor stands outside.
+    """
+    from triage.onnxgraph.relax._reshaping import shape_tensor
+
+    layout = state.dims(name) or ()
+    if any(free(each) for each in layout):
+        return None
+    if any(factor.values[0] != 1 or factor.role != "batch" for factor in dim if isinstance(factor, Symbol)):
+        return None
+    before, after = ([at(each, 0) for each in part] for part in (layout[:axis], layout[axis + 1 :]))
+    apart = [1 if isinstance(factor, Symbol) else factor for factor in dim]
+    times: list[int | str | Dim] = [(factor,) if isinstance(factor, Symbol) else 1 for factor in dim]
+    made = state.build.add("Reshape", name, state.const([*before, *apart, *after]))
+    state.flush()
+    made = state.build.add("Expand", made, shape_tensor(state, [*[1] * len(before), *times, *[1] * len(after)]))
+    state.flush()
+    made = state.build.add("Reshape", made, shape_tensor(state, [*before, dim, *after]))
+    state.flush()
     return made
 
 

@@ -136,10 +136,20 @@ def _stacked(name: str, parts: Sequence[Any], layout: Sequence[Dim] | None, batc
         if not where and all(np.array_equal(parts[0], part) for part in parts[1:]):
             return parts[0]
         raise Baked(f"the output {name} does not hold one entry for each item of the batch")
+    if _woven(layout, batch):
+        raise Baked(f"the batch ends up inside another dimension of the output {name}, between what belongs together")
     sizes = [factor.values[0] if isinstance(factor, Symbol) else factor for factor in factors]
     whole = np.concatenate([part.reshape(sizes) for part in parts], axis=where[0])
     final = [at(dim, 0) * (times if any(_is_batch(factor, batch) for factor in dim) else 1) for dim in layout]
     return whole.reshape(final)
+
+
+def _woven(layout: Sequence[Dim], batch: set[Symbol]) -> bool:
+    """Whether the batch shares a dimension in which it does not stand outermost, or behind one that it could have."""
+    place = next(axis for axis, dim in enumerate(layout) if any(_is_batch(factor, batch) for factor in dim))
+    dim = layout[place]
+    spare = any(at(other, 0) == 1 and len(other) == 0 for other in layout[:place])
+    return len(dim) > 1 and (spare or not _is_batch(dim[0], batch))
 
 
 def _is_batch(factor: object, batch: set[Symbol]) -> bool:

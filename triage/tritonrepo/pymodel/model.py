@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from triage.tritonrepo.interface import Interface, Tensor
+from triage.tritonrepo.pymodel import optional
 from triage.tritonrepo.pymodel.values import Class, Function, Marked, Thing
 from triage.tritonrepo.pymodel.walk import Seen, TooLong, Walk
 
@@ -83,7 +84,8 @@ def _read(path: str, model: str, version: str, folder: str, changed: int, size: 
     seen = _walked(tree, place, name, ("initialize", "execute"))
     files = tuple(each for each in dict.fromkeys(seen.reached) if each)
     asked = tuple(dict.fromkeys(seen.read_config))
-    return PyModel(classes, declared, _used(seen, source), "", files, asked, tuple(_bound(tree)))
+    used = _used(seen, source, optional.tolerated(tree))
+    return PyModel(classes, declared, used, "", files, asked, tuple(_bound(tree)))
 
 
 def _bound(tree: ast.Module) -> Iterator[str]:
@@ -123,8 +125,8 @@ def _declared(seen: Seen, source: str) -> Interface | None:
     )
 
 
-def _used(seen: Seen, source: str) -> Interface | None:
-    given: list[Tensor] = list(seen.used["input"].values())
+def _used(seen: Seen, source: str, tolerated: set[str]) -> Interface | None:
+    given = [each._replace(optional=each.name in tolerated) for each in seen.used["input"].values()]
     gives = dict(seen.used["output"])
     for name in seen.read_config:
         if name not in seen.used["input"]:
