@@ -392,3 +392,20 @@ def test_half_way_the_reason_why_the_rest_is_refused_is_told(bench):
     assert done.why.endswith("b is nowhere")
     assert "is cured; what fails now is" in done.why
     assert [attempt.result for attempt in done.attempts] == ["moved-on"]
+
+
+def test_a_check_that_passes_is_not_enough_where_tracing_froze_a_value(bench, monkeypatch):
+    asked = []
+
+    def prove(*_, **__):
+        asked.append(True)
+        return Proof(False, "model.onnx: other feeds give other outputs")
+
+    monkeypatch.setattr("triage.service.fixing.prove", prove)
+    build = NEEDS_TWO.replace(
+        "print('built')", "print('TracerWarning: Converting a tensor to a Python boolean might cause the trace to be')"
+    )
+    done = bench({"cures": (once("cure"), write("x.txt", "ab"))}, build, x="", verify="pass")
+    assert (done.attempts[0].result, asked) == ("worse", [True])
+    assert done.status != "cured"
+    assert "other feeds give other outputs" in done.attempts[0].why

@@ -12,13 +12,14 @@ from filing import START, UNHEARD, build_of
 from sqlalchemy import select, true, update
 from support import MESSAGES
 
+from triage import bars as _bars
 from triage.archive import decisions
 from triage.archive.filing import file_builds
 from triage.archive.rule_use import GONE, rule_table
 from triage.archive.statistics import DIMENSIONS, Share, Table, Week, filled, most_frequent, statistics_of
 from triage.archive.subjects import find
 from triage.archive.tables import Group, Incident
-from triage.cli import _bars, main
+from triage.cli import main
 from triage.errors import UnknownName
 
 DAY = 24 * 60

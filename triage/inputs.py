@@ -49,6 +49,24 @@ def open_logs(name: str) -> Iterator[Log]:
             yield from _from_stream(name, stream)
 
 
+def is_plain(path: str) -> bool:
+    """Whether a file holds a log as UTF-8 text and nothing else: then it can be read in place.
+
+    Raises:
+        InputError: missing, unreadable, a folder, empty, or not text.
+    """
+    with _open(path) as stream:
+        head = _read_head(stream, path)
+    if not head:
+        raise InputError(f"{path} is empty: there is nothing to diagnose.")
+    if _kind(head) or head[257:262] == b"ustar":
+        return False
+    refuse_binary(path, head[:HEAD])
+    from triage.ingest.decode import detect_encoding
+
+    return detect_encoding(head) == ("utf-8", 0)
+
+
 def _open(path: str) -> IO[bytes]:
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder. Name the log files in it, for example: triage diagnose {path}/*.log")

@@ -39,3 +39,19 @@ def note(
     }
     number: int = connection.execute(insert(History).returning(History.id), row).scalar_one()
     return number
+
+
+def in_words(data: Mapping[str, Any]) -> str:
+    """What a line of history says: what was before and is now, a remark, which groups."""
+    if "after" in data and isinstance(data["after"], dict):
+        before, after = data["before"], data["after"]
+        changed = (f"{name} {before.get(name) or '-'} → {after[name] or '-'}" for name in after
+                   if before.get(name) != after[name] and name != "verified_at")  # fmt: skip
+        return ", ".join(changed) or "no change"
+    if "after" in data:
+        return f"{data['before']} → {data['after']}" + (f", {data['why']}" if data.get("why") else "")
+    if "text" in data:
+        return str(data["text"])
+    if "source" in data:
+        return f"{data['source']} and {data['target']}"
+    return ", ".join(f"{name} {value}" for name, value in data.items())

@@ -20,6 +20,8 @@ from triage.archive.tables import Build, Group, Incident
 from triage.errors import UnknownName
 
 DEFAULT = ("cause", "model", "precision", "tool", "engine", "week")
+# dimension -> its words, where they differ
+TITLES = {"version": "tool version", "engine": "engine version", "ci": "CI system", "repo": "repository"}
 _WEEK = 7 * 86_400 * 1_000_000
 _MONDAY = 3 * 86_400 * 1_000_000  # 1970 began on a Thursday
 _EPOCH = date(1969, 12, 29)

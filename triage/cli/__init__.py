@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if not arguments and _at_terminal():
+        arguments = ["tui"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_overview())
         return 0 if arguments else 2
@@ -97,6 +99,12 @@ def _dispatch(arguments: list[str]) -> int:
 
     code: int = module.run(parse(module.add_arguments, rest, lambda: _parser(name, module)))
     return code
+
+
+def _at_terminal() -> bool:
+    from triage.cli.tui import opens_desk
+
+    return opens_desk()
 
 
 def _command(package: str, name: str) -> ModuleType:
@@ -156,7 +164,8 @@ def _overview() -> str:
     """Help of the whole program, from the first docstring line of each command file."""
     return (
         "triage names the root cause of a failed model deployment from its log.\n\n"
-        "usage: triage COMMAND [options]        cat build.log | triage diagnose -\n\n"
+        "usage: triage COMMAND [options]        cat build.log | triage diagnose -\n"
+        "       triage                          in a terminal: the desk, as triage tui\n\n"
         + _rows(os.path.dirname(__file__), "triage")
         + "\n\nEvery command explains itself: triage COMMAND --help\n"
         "Exit codes: 0 done · 1 a failure was found and --fail-on asked for it · 2 wrong use · 3 triage broke"

@@ -11,14 +11,13 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from triage.cli._bars import percent
+from triage.bars import percent
 from triage.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from triage.archive.statistics import Table, Week
 
 KINDS = (".svg", ".png")
-TITLES = {"version": "tool version", "engine": "engine version", "ci": "CI system", "repo": "repository"}
 _BLUE, _ORANGE = "#0072B2", "#E69F00"
 _LONGEST_LABEL = 44
 _FEW = 20  # weeks whose shares have room above their bars
@@ -106,7 +105,7 @@ def _fonts() -> list[str]:
 
 
 def _draw_table(axes: Any, table: Table, top: int) -> None:
-    from triage.archive.statistics import most_frequent
+    from triage.archive.statistics import TITLES, most_frequent
 
     rows, others = most_frequent(table, top)
     labels = [_cut(row.value or "(not known)", _LONGEST_LABEL) for row in rows]

@@ -82,7 +82,7 @@ def prove(
         shipped: sources of the library's rules; default the installation's.
     """
     faults: list[str] = []
-    rule = _loaded(draft, library, faults)
+    rule = loaded(draft, library, faults)
     if rule is None:
         return Proof(draft.id, draft.cause, tuple(faults), (), (), (), (), 0, 0)
     joined = with_rule(library, rule, read_rules(data_folder("rules")) if shipped is None else shipped)
@@ -163,11 +163,12 @@ class _Trial(NamedTuple):
         """The cause with the rule; what was archived stays where the rule makes no difference today."""
         if self.rule.cause == PLACEHOLDER:
             return PLACEHOLDER if self.rule.id in spoken_by(data, self.joined) else before
-        today, then = (_first(self.look(data, library)) for library in (self.library, self.joined))
+        today, then = (first_cause(self.look(data, library)) for library in (self.library, self.joined))
         return before if today == then else then
 
 
-def _first(diagnosis: Diagnosis) -> str:
+def first_cause(diagnosis: Diagnosis) -> str:
+    """The cause that a diagnosis names first; no-failure or unknown where it names none."""
     if diagnosis.primary is None:
         return "no-failure"
     causes = diagnosis.incidents[diagnosis.primary].causes
@@ -178,7 +179,7 @@ def _bytes(log: bytes | str) -> bytes:
     return log.encode("utf-8", "replace") if isinstance(log, str) else log
 
 
-def _loaded(draft: Draft, library: Library, faults: list[str]) -> RuleSource | None:
+def loaded(draft: Draft, library: Library, faults: list[str]) -> RuleSource | None:
     """The draft as the loader reads it; where only the cause is missing, that fault and the rule."""
     with TemporaryDirectory(prefix="triage-draft-") as folder:
         path = os.path.join(folder, *draft.id.split("/")) + ".yaml"

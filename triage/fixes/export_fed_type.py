@@ -31,7 +31,7 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
     calls = exporters.torch_calls(flow) if flow is not None else []
     if types and flow and calls and not feedtypes.is_harmless(types):
         yield Refusal(
-            f"{types.got} is sent where the model takes {types.want}: whether to cast, scale or correct it stands nowhere",
+            f"{types.got} is sent where the model takes {types.want}: whether to cast or to scale it stands nowhere",
             f"send {types.want}, made from the {types.got} as it was done in training",
         )
         return

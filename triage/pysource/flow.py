@@ -46,12 +46,8 @@ class Origin(NamedTuple):
 
 
 def is_outside(origin: Origin) -> bool:
-    """Whether the value comes from outside the sources: parsed options, a data file, the environment.
-
-    ``dict(a=1)`` is no more outside than ``{"a": 1}``: what is not written there is not there.
-    """
-    node = origin.node
-    if not isinstance(node, cst.Call):
+    """Whether the value comes from outside: options, a data file. ``dict(a=1)`` is no more so than ``{"a": 1}``."""
+    if not isinstance(node := origin.node, cst.Call):
         return False
     return dotted_text(node.func) != "dict" or any(arg.keyword is None for arg in node.args)
 

@@ -16,6 +16,7 @@ from triage.records import Report
 from triage.remediate import clash, doubt, plan, sandbox
 from triage.remediate.difference import changes
 from triage.remediate.ending import Seen, ending
+from triage.remediate.freezing import froze_values
 from triage.remediate.judge import judge
 from triage.remediate.state import State
 from triage.remedy import Attempt, BuildResult, BuildSpec, ByHand, Limits, Proof, Recipe, Refusal, Remediation, Step
@@ -194,10 +195,19 @@ class Repair:
         with open(log, encoding="utf-8", errors="replace") as stream:
             said = [line.strip() for line in stream.read(1 << 20).split("\n") if line.strip()]
         if result.good:
-            return Proof(True, "the recipe's own check passes" + (f": {said[-1][:200]}" if said else ""))
+            passed = Proof(True, "the recipe's own check passes" + (f": {said[-1][:200]}" if said else ""))
+            return self._frozen(state, number) or passed
         _append(state.result.log if state.result else log, log)
         why = next((line for line in reversed(said) if not line.startswith("Process completed")), result.why)
         return Proof(False, f"the recipe's own check fails: {why[:200]}")
+
+    def _frozen(self, state: State, number: int) -> Proof | None:
+        """Why a check that passes is not enough: tracing took values for constants, and other inputs come out wrong."""
+        if self.base is None or state.result is None or not froze_values(state.result):
+            return None
+        log = os.path.join(self._place, "logs", f"{number:02d}-own.log")
+        own = self._tools.prove(self.recipe, state, self.base, log)
+        return own if own.verified is False else None
 
     def _expand(self, state: State) -> None:
         """Puts all that can be tried from here into the queue."""

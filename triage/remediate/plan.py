@@ -9,6 +9,7 @@ from triage import discovery
 from triage.knowledge import Knowledge
 
 PACKAGE = "triage.fixes"
+VAGUE = ("unknown", "output-mismatch")  # they do not say what to look for: a defect that is seen goes before guesses
 
 
 class Known(NamedTuple):
@@ -44,6 +45,8 @@ def order(causes: Sequence[str], knowledge: Knowledge, fixes: Sequence[Known], w
     """
     there = {fix.id for fix in fixes}
     wanted = [fix for fix in worked if fix in there]
+    if causes and causes[0] in VAGUE:
+        wanted += [fix.id for fix in fixes if fix.evident]
     for cause in causes:
         if cause in knowledge.ids():
             wanted += [fix.id for fix in knowledge.article(cause).fixes if fix.id in there]

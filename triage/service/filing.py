@@ -97,14 +97,15 @@ def told(archive: Archive, report: Report, filed: Filed) -> Report:
             subject = find(connection, name)
             known = incident._replace(
                 id=name,
-                seen=_seen(connection, subject.group),
+                seen=seen_of(connection, subject.group),
                 similar=neighbours.similar_to(archive, connection, incident, subject),
             )
             incidents.append(known)
     return with_incidents(report, incidents)
 
 
-def _seen(connection: Any, group: int) -> Seen:
+def seen_of(connection: Any, group: int) -> Seen:
+    """How well a group is known."""
     row = group_row(connection, group)
     builds, of = share_of_builds(connection, row)
     return Seen(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from triage import discovery
 from triage.archive.repairs import NewRepair, file_repair, what_worked
-from triage.backends._child import sweep
+from triage.backends._child import stoppable, sweep
 from triage.compare.files import Places
 from triage.compare.prove import prove
 from triage.environment import fingerprint, origin
@@ -31,8 +32,13 @@ from triage.service.opinion import second_opinion
 from triage.workspace import Workspace
 
 WORK = ".work"  # in the folder that is left behind, while the repair goes on
+LOGS = "logs"
 _PID = "pid"
 _TOLD = ("torch", "onnx", "onnxruntime", "onnxscript", "tensorrt", "numpy", "transformers", "peft", "polygraphy")
+
+
+def _never() -> bool:
+    return False
 
 
 class Fixed(NamedTuple):
@@ -55,6 +61,30 @@ def fix_build(recipe: Recipe, settings: Settings, watch: Watch, place: str) -> R
     return Repair(recipe, settings, _tools(watch, with_archive=False), place).search()
 
 
+def plan_build(
+    recipe: Recipe, settings: Settings, watch: Watch, folder: str, *, with_archive: bool, stop: Callable[[], bool]
+) -> Fixed:
+    """Runs the build once, and says what would be tried; nothing is filed, and only logs are left behind.
+
+    Args:
+        recipe: the build.
+        settings: whether unsafe repairs may be tried.
+        watch: is told how it goes on.
+        folder: an empty one, as ``output_folder`` gives; takes the logs.
+        with_archive: whether to ask the archive what worked before.
+        stop: is asked again and again; True ends it.
+
+    Raises:
+        UsageError: the build's folder cannot be copied.
+    """
+    clear_leftovers()
+    with _place_in(folder) as place, stoppable(stop):
+        repair = Repair(recipe, settings._replace(dry=True), _tools(watch, with_archive=with_archive), place)
+        done = repair.search()
+        _keep_logs(place, folder)
+    return Fixed(done._replace(output=folder), repair.start.report if repair.start else None, "")
+
+
 def fix_and_file(
     recipe: Recipe,
     settings: Settings,
@@ -63,6 +93,7 @@ def fix_and_file(
     *,
     with_archive: bool,
     steps: Sequence[Step] = (),
+    stop: Callable[[], bool] = _never,
 ) -> Fixed:
     """Searches a cure, files every attempt, and leaves the result behind.
 
@@ -73,30 +104,43 @@ def fix_and_file(
         output: where to leave the result; by default a new folder below the data folder.
         with_archive: whether to ask the archive what worked before, and to file.
         steps: only these, one on the other (an earlier repair done again).
+        stop: is asked again and again; True ends it as Ctrl-C does.
 
     Raises:
         UsageError: the folder cannot be copied, or the output folder cannot be used.
     """
     clear_leftovers()
-    folder = _output_folder(recipe, output)
+    folder = output_folder(recipe, output)
+    with _place_in(folder) as place:
+        repair = Repair(recipe, settings, _tools(watch, with_archive=with_archive), place)
+        with stoppable(stop):
+            done = repair.search(steps)._replace(output=folder)
+        report = repair.start.report if repair.start else None
+        leave(done, repair.best, repair.base_files, folder, _versions(recipe))
+        _keep_logs(place, folder)
+        remark = ""
+        if with_archive:
+            done, remark = _filed(done, repair)
+    _write_reports(folder, done, report)
+    return Fixed(done, report, remark)
+
+
+@contextmanager
+def _place_in(folder: str) -> Iterator[str]:
+    """A place for copies while a repair goes on; what a killed one leaves there is known by its process."""
     place = os.path.join(folder, WORK)
     os.makedirs(place)
     with open(os.path.join(place, _PID), "w", encoding="ascii") as stream:
         stream.write(str(os.getpid()))
     try:
-        repair = Repair(recipe, settings, _tools(watch, with_archive=with_archive), place)
-        done = repair.search(steps)._replace(output=folder)
-        report = repair.start.report if repair.start else None
-        leave(done, repair.best, repair.base_files, folder, _versions(recipe))
-        if os.path.isdir(os.path.join(place, "logs")):
-            shutil.move(os.path.join(place, "logs"), os.path.join(folder, "logs"))
-        remark = ""
-        if with_archive:
-            done, remark = _filed(done, repair)
+        yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    _write_reports(folder, done, report)
-    return Fixed(done, report, remark)
+
+
+def _keep_logs(place: str, folder: str) -> None:
+    if os.path.isdir(os.path.join(place, LOGS)):
+        shutil.move(os.path.join(place, LOGS), os.path.join(folder, LOGS))
 
 
 def again(path: str) -> tuple[Recipe, list[Step]]:
@@ -135,10 +179,19 @@ def _alive(path: str) -> bool:
     return True
 
 
-def _output_folder(recipe: Recipe, output: str | None) -> str:
+def output_folder(recipe: Recipe, output: str | None = None) -> str:
+    """The folder that takes what a repair leaves behind: the one named, else a new one below the data folder.
+
+    Raises:
+        UsageError: it is the build's own, it is not empty, or it cannot be made.
+    """
     if output is None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        output = os.path.join(fixes_folder(), f"{recipe.name}-{stamp}-{os.getpid()}")
+        first = output = os.path.join(fixes_folder(), f"{recipe.name}-{stamp}-{os.getpid()}")
+        count = 1
+        while os.path.exists(output):  # the desk repairs more than once in its life
+            count += 1
+            output = f"{first}-{count}"
     folder = os.path.abspath(output)
     if folder == recipe.folder or recipe.folder.startswith(folder + os.sep):
         raise UsageError(f"--output {output} is the build's own folder. Name another one.")
@@ -185,7 +238,7 @@ def _filed(done: Remediation, repair: Repair) -> tuple[Remediation, str]:
     if start is None or start.result is None or start.good:
         return done, ""
     try:
-        found = _diagnosed(os.path.join(done.output or "", "logs", os.path.basename(start.result.log)))
+        found = _diagnosed(os.path.join(done.output or "", LOGS, os.path.basename(start.result.log)))
         found = found._replace(report=start.report._replace(source=_source(done)) if start.report else found.report)
         run = Run(
             key=f"fix {datetime.now(UTC).isoformat()} {os.getpid()}",

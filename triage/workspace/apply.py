@@ -32,14 +32,22 @@ class Operation(NamedTuple):
     expected: str | None
 
 
-def apply(folder: str, operations: Sequence[Operation]) -> None:
+_STALE = "The cure was found for other files; run triage fix again."
+
+
+def apply(folder: str, operations: Sequence[Operation], *, stale: str = _STALE) -> None:
     """Makes all changes.
+
+    Args:
+        folder: the user's.
+        operations: all of them, or none.
+        stale: what to do where a file is not as it should be.
 
     Raises:
         UsageError: a file is no longer what the cure was found for, or cannot be written; nothing was changed.
     """
     recover(folder)
-    _check(folder, operations)
+    _check(folder, operations, stale)
     staging = os.path.join(folder, STAGING)
     try:
         os.makedirs(staging)
@@ -85,7 +93,7 @@ def clear(folder: str) -> None:
         os.rmdir(parent)
 
 
-def _check(folder: str, operations: Sequence[Operation]) -> None:
+def _check(folder: str, operations: Sequence[Operation], stale: str) -> None:
     faults = []
     for one in operations:
         path = os.path.join(folder, one.path)
@@ -93,9 +101,7 @@ def _check(folder: str, operations: Sequence[Operation]) -> None:
         if there != one.expected:
             faults.append(f"{one.path} {'was changed' if there else 'was removed'} since")
     if faults:
-        raise UsageError(
-            f"nothing was changed: {'; '.join(faults[:5])}. The cure was found for other files; run triage fix again."
-        )
+        raise UsageError(f"nothing was changed: {'; '.join(faults[:5])}. {stale}")
 
 
 def _stage(source: str, staged: str, target: str) -> None:

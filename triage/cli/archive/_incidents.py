@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from triage.archive.export_rows import Told, as_event, as_row, told
+from triage.archive.export_rows import Told, as_event, as_row
 from triage.archive.filters import parse_arguments
-from triage.archive.finding import Found, Hit, look
+from triage.archive.finding import Found, Hit
 from triage.cli._archive import opened
 from triage.cli.archive import _listing as listing
 from triage.cli.archive._listing import Column
 from triage.ingest.text import plain
+from triage.service.listing import incidents
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,11 +37,17 @@ def show(arguments: Namespace, *, facets: bool, text: bool) -> None:
     """
     listing.check_limit(arguments)
     chosen = parse_arguments(arguments.filter)
-    with opened() as archive, archive.read() as connection:
-        found = look(
-            connection, chosen, order=arguments.sort, limit=arguments.limit, cursor=arguments.cursor, facets=facets
+    told = text or arguments.format == "jsonl"
+    with opened() as archive:
+        found, said = incidents(
+            archive,
+            chosen,
+            order=arguments.sort,
+            limit=arguments.limit,
+            cursor=arguments.cursor,
+            facets=facets,
+            text=told,
         )
-        said = told(connection, found.hits, chosen) if text or arguments.format == "jsonl" else {}
     listing.put(arguments, _drawn(arguments, found, said))
     if arguments.format in ("jsonl", "csv"):
         listing.say_more(found)

@@ -26,14 +26,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """One page."""
     from triage.archive.filters import parse_arguments
-    from triage.archive.group_list import look_at_groups
     from triage.cli._archive import opened
     from triage.cli.archive import _listing as listing
+    from triage.service.listing import groups
 
     listing.check_limit(arguments)
     chosen = parse_arguments(arguments.filter)
-    with opened() as archive, archive.read() as connection:
-        found = look_at_groups(connection, chosen, order=arguments.sort, limit=arguments.limit, cursor=arguments.cursor)
+    with opened() as archive:
+        found = groups(archive, chosen, order=arguments.sort, limit=arguments.limit, cursor=arguments.cursor)
     listing.put(arguments, _drawn(arguments, found))
     if arguments.format in ("jsonl", "csv"):
         listing.say_more(found)

@@ -100,28 +100,15 @@ def _repairs(repairs: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _history(lines: list[dict[str, Any]]) -> Iterator[str]:
+    from triage.archive.history import in_words
+
     if lines:
         yield ""
         yield "History"
     for line in lines:
         undone = "  (undone)" if line["undone"] else ""
-        yield f"  {line['id']:>5}  {_time(line['at'])}  {line['actor']}  {line['kind']}: {_words(line)}{undone}"
-
-
-def _words(line: dict[str, Any]) -> str:
-    data = line["data"]
-    if "after" in data and isinstance(data["after"], dict):
-        before, after = data["before"], data["after"]
-        changed = (f"{name} {before.get(name) or '-'} → {after[name] or '-'}" for name in after
-                   if before.get(name) != after[name] and name != "verified_at")  # fmt: skip
-        return ", ".join(changed) or "no change"
-    if "after" in data:
-        return f"{data['before']} → {data['after']}" + (f", {data['why']}" if data.get("why") else "")
-    if "text" in data:
-        return str(data["text"])
-    if "source" in data:
-        return f"{data['source']} and {data['target']}"
-    return ", ".join(f"{name} {value}" for name, value in data.items())
+        head = f"  {line['id']:>5}  {_time(line['at'])}  {line['actor']}  {line['kind']}"
+        yield f"{head}: {in_words(line['data'])}{undone}"
 
 
 def _time(moment: Any) -> str:

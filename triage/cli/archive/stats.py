@@ -51,19 +51,18 @@ _rows.__name__ = "number from 1 to 1000"  # argparse names the kind of a value b
 
 def run(arguments: Namespace) -> int:
     """Counts, prints, draws."""
-    from triage.archive.conditions import condition
     from triage.archive.filters import parse_arguments, written
-    from triage.archive.statistics import DEFAULT, statistics_of
+    from triage.archive.statistics import DEFAULT
     from triage.cli._archive import opened, print_json
     from triage.cli._plot import check_target
     from triage.errors import UsageError
+    from triage.service.listing import figures
 
     if arguments.plot:
         check_target(arguments.plot, force=arguments.force)
     chosen = parse_arguments(arguments.filter)
-    with opened() as archive, archive.read() as connection:
-        where = condition(connection, chosen) if chosen.terms else None
-        found = statistics_of(connection, arguments.by or DEFAULT, where, top=arguments.top)
+    with opened() as archive:
+        found = figures(archive, chosen, arguments.by or DEFAULT, top=arguments.top)
     if arguments.plot:
         if not found.incidents:
             raise UsageError("there is nothing to draw: no incident fits.")
@@ -137,7 +136,7 @@ def _harmless(value: str) -> str:
 
 
 def _print_text(found: Statistics, top: int) -> None:
-    from triage.cli._bars import can_draw_blocks
+    from triage.bars import can_draw_blocks
     from triage.cli._output import width
 
     blocks = can_draw_blocks()
@@ -159,7 +158,7 @@ def _text(found: Statistics, top: int, width: int, *, blocks: bool) -> Iterator[
 
 
 def _overview(found: Statistics) -> Iterator[str]:
-    from triage.cli._bars import percent, span
+    from triage.bars import percent, span
 
     if not found.incidents or found.first is None or found.last is None:
         yield "No incidents." + (f" {found.passed:,} builds passed." if found.passed else "")
@@ -174,42 +173,41 @@ def _overview(found: Statistics) -> Iterator[str]:
 
 
 def _table(table: Table, top: int, width: int, *, blocks: bool) -> Iterator[str]:
-    from triage.archive.statistics import most_frequent
-    from triage.cli import _bars
-    from triage.cli._plot import TITLES
+    from triage import bars
+    from triage.archive.statistics import TITLES, most_frequent
 
     rows, others = most_frequent(table, top)
     most = max(row.incidents for row in rows)
     lines = [
-        _bars.Line(row.value or "(not known)", (f"{row.incidents:,}", _bars.percent(row.share)), row.incidents / most)
+        bars.Line(row.value or "(not known)", (f"{row.incidents:,}", bars.percent(row.share)), row.incidents / most)
         for row in rows
     ]
     if others:  # without a bar: it would be taken for a value
-        lines.append(_bars.Line(f"({others.value})", (f"{others.incidents:,}", _bars.percent(others.share)), 0))
-    yield from _bars.table(f"By {TITLES.get(table.by, table.by)}", lines, width, blocks=blocks)
+        lines.append(bars.Line(f"({others.value})", (f"{others.incidents:,}", bars.percent(others.share)), 0))
+    yield from bars.table(f"By {TITLES.get(table.by, table.by)}", lines, width, blocks=blocks)
 
 
 def _weeks(found: Statistics, width: int, *, blocks: bool) -> Iterator[str]:
+    from triage import bars
     from triage.archive.statistics import filled
-    from triage.cli import _bars
 
     weeks = filled(found.weeks, WEEKS)
     most = max(week.incidents for week in weeks)
     lines = [
-        _bars.Line(week.week, (f"{week.incidents:,}", f"{_bars.percent(week.rate)} unknown"), week.incidents / most)
+        bars.Line(week.week, (f"{week.incidents:,}", f"{bars.percent(week.rate)} unknown"), week.incidents / most)
         for week in weeks
     ]
     earlier = sum(week.week < weeks[0].week for week in found.weeks)
     more = f", the last {len(weeks)}" if earlier else ""
-    yield from _bars.table(f"By week{more}", lines, width, blocks=blocks)
+    yield from bars.table(f"By week{more}", lines, width, blocks=blocks)
 
 
 def _groups(found: Statistics, width: int, *, blocks: bool) -> Iterator[str]:
-    from triage.cli import _bars
+    from triage import bars
     from triage.ingest.text import plain
 
     yield "Most frequent groups"
     for group in found.top:
         head = f"  {group.uid}  {group.incidents:>9,}  {group.state:<8}  "
         label = f"{group.cause}: {group.template}" if group.template else group.cause
-        yield head + _bars.fitted(plain(label), max(width - len(head), 10), blocks=blocks).rstrip()
+        yield head + bars.fitted(plain(label), max(width - len(head), 10), blocks=blocks).rstrip()

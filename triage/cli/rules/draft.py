@@ -32,16 +32,14 @@ def run(arguments: Namespace) -> int:
     from triage.diagnose.draft import summary
     from triage.diagnose.proof import explain
     from triage.errors import UsageError
-    from triage.service.growing import draft_rule
+    from triage.service.growing import draft_rule, save_rule
 
     if arguments.output and os.path.exists(arguments.output) and not arguments.force:
         raise UsageError(f"{arguments.output} exists. Add --force to replace it.")
     with opened() as archive:
         made = draft_rule(archive, arguments.ids, arguments.cause)
     if arguments.output:
-        os.makedirs(os.path.dirname(arguments.output) or ".", exist_ok=True)
-        with open(arguments.output, "w", encoding="utf-8") as stream:
-            stream.write(made.draft.text)
+        save_rule(arguments.output, made.draft.text)
     if arguments.format == "json":
         print_json({**summary(made.draft), "sound": made.proof.sound, "proof": made.proof._asdict()})
     elif not arguments.output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,13 +19,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints the file."""
-    from triage.errors import UnknownName
-    from triage.folders import data_folder
-    from triage.library import load_library
+    from triage.service.rules import rule_path
 
-    known = [rule.id for rule in load_library().rulebook.rules()]
-    if arguments.rule not in known:
-        raise UnknownName("rule", arguments.rule, known)
-    with open(os.path.join(data_folder("rules"), *arguments.rule.split("/")) + ".yaml", encoding="utf-8") as stream:
+    with open(rule_path(arguments.rule), encoding="utf-8") as stream:
         print(stream.read(), end="")
     return 0

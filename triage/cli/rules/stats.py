@@ -17,7 +17,6 @@ triage rules stats --dead
 triage rules stats --sort corrected --format csv
 """
 SORTS = ("hits", "last", "confirmed", "corrected", "id")
-_NAMING = ("cause", "end", "hint")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,13 +30,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """One line a rule that was used, or that never was."""
-    from triage.archive.rule_use import rule_table
     from triage.cli._archive import opened
-    from triage.library import load_library
+    from triage.service.rules import figures
 
-    known = [(rule.id, rule.status) for rule in load_library().rulebook.rules() if rule.says in _NAMING]
-    with opened() as archive, archive.read() as connection:
-        found = rule_table(connection, known)
+    with opened() as archive:
+        found = figures(archive)
     rules = _sorted([rule for rule in found.rules if rule.dead or not arguments.dead], arguments.sort)
     if arguments.format == "json":
         _print_json(found, rules)

@@ -1,0 +1,36 @@
+"""What the desk shows before a log is open: how to begin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from triage.tui.widgets.answer import Row
+
+MOST = 8
+
+
+class Welcome(VerticalScroll):
+    """Ways to begin, and the files of last time."""
+
+    def __init__(self, recent: Sequence[str]) -> None:
+        super().__init__(id="welcome")
+        self._recent = [path for path in recent if os.path.isfile(path)][:MOST]
+
+    def compose(self) -> ComposeResult:
+        """The ways, and the files."""
+        yield Static(Content.assemble(("Paste a failing log here.", "bold")), classes="headline")
+        yield Static(
+            "Ctrl+Shift+V pastes in most terminals, ⌘V on a Mac. A file can be dropped here, too.\n"
+            "o  open a file or an address     A  the archive     R  the rules     ?  all keys     Ctrl+P  all commands",
+            classes="text",
+        )
+        if self._recent:
+            yield Static("Opened before", classes="title")
+            for path in self._recent:
+                yield Row(Content(path), "open", path)
