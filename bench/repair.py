@@ -62,8 +62,8 @@ def again(recipe, done, place):
             if change.kind not in ("removed", "command"):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 shutil.copy2(os.path.join(cured, change.path), path)
-        for base, folders, names in os.walk(fresh, topdown=False):
-            if not folders and not names and base != fresh and not os.listdir(base):
+        for base, _, _ in os.walk(fresh, topdown=False):
+            if base != fresh and not os.listdir(base):
                 os.rmdir(base)
         for command in (done.command, recipe.verify.command if recipe.verify else ()):
             if command and subprocess.run(command, cwd=fresh, capture_output=True, timeout=300, check=False).returncode:

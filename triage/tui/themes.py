@@ -14,6 +14,7 @@ THEMES = (
         name="triage-light", primary="#1f5f99", secondary="#4d7ea8", accent="#8a5a00", warning="#8a5a00",
         error="#b3261e", success="#1d6b34", foreground="#1c1f24", background="#fbfbf9", surface="#f2f2ee",
         panel="#e4e4de", dark=False,
+        variables={"text-disabled": "#6d7278", "foreground-disabled": "#6d7278"},  # Textual's own are too faint
     ),
     Theme(
         name="triage-contrast", primary="#00d7ff", secondary="#ffffff", accent="#ffff00", warning="#ffff00",

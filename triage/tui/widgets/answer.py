@@ -173,7 +173,7 @@ def _to_do(incident: Incident) -> Iterator[Static]:
     if cause.id == "unknown":
         return
     advice = advice_for(cause.id)
-    for part in _BULLET.split(advice.words):
+    for part in filter(None, _BULLET.split(advice.words)):
         yield _text(part)
     for fix in cause.fixes[:MOST_FIXES]:
         yield Row(Content.assemble(f"· {fix.title} ", (f"({fix.id}, {fix.safety})", "dim")), "fix", fix.id)
