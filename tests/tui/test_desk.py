@@ -482,3 +482,23 @@ def test_states_of_a_sheet_that_cannot_be_read():
         assert app.logs.current.query_one(LogView).total == 7
 
     desk(story, FAILING, size=(40, 12))
+
+
+def test_what_was_open_is_opened_again(tmp_path):
+    paths = []
+    for name in ("one.log", "two.log"):
+        (tmp_path / name).write_text(FAILING.read_text())
+        paths.append(tmp_path / name)
+
+    async def first(app, pilot):
+        await answered(app, pilot, 2)
+        await pilot.press("q")
+
+    async def second(app, pilot):
+        assert [row.kind for row in app.screen.query(Row)] == ["session", "open", "open"]
+        await pilot.press("tab", "enter")
+        await answered(app, pilot, 2)
+        assert sorted(view.sheet.path for view in app.logs.views) == sorted(map(str, paths))
+
+    desk(first, *paths)
+    desk(second)

@@ -15,6 +15,7 @@ from triage.errors import InputError
 from triage.tui import sheets
 from triage.tui.explained import Explained
 from triage.tui.sheets import Sheet
+from triage.tui.widgets.answer import Row
 from triage.tui.widgets.bar import Bar
 from triage.tui.widgets.sheet_view import SheetView
 from triage.tui.widgets.welcome import Welcome
@@ -61,7 +62,7 @@ class Logs(Explained, Screen[None]):
     def compose(self) -> ComposeResult:
         """The bar, the logs, and the keys."""
         yield Bar()
-        yield Horizontal(Welcome(self.app.memory.recent), id="sheets")
+        yield Horizontal(Welcome(self.app.memory.recent, self.app.memory.open), id="sheets")
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
@@ -89,6 +90,12 @@ class Logs(Explained, Screen[None]):
         return self.current.command if self.current else "triage tui"
 
     # -- opening and closing
+
+    def on_row_chosen(self, event: Row.Chosen) -> None:
+        """A file of last time, or all that was open then."""
+        event.stop()
+        for path in event.value.split("\n"):
+            self.open(path)
 
     def open(self, source: str, *, follow: bool = False) -> None:
         """Opens what a person named; an archive gives several logs."""

@@ -33,7 +33,7 @@ class Row(Static, can_focus=True):
     BINDINGS: ClassVar = [Binding("enter", "choose", "Choose", id="answer.choose")]
     ACTS: ClassVar[dict[str, str]] = {
         "line": "go there", "copy": "copy", "fix": "read about it", "incident": "open", "cause": "read about it",
-        "open": "open",
+        "open": "open", "session": "open all",
     }  # fmt: skip
 
     class Chosen(Message):
