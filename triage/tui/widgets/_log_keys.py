@@ -29,12 +29,12 @@ BINDINGS: list[BindingType] = [
     _key("left_square_bracket", "previous_evidence", "Previous evidence", display="["),
     _key("m", "mark", "Mark the line"),
     _key("apostrophe", "next_mark", "Next mark", display="'"),
-    _key("w", "wrap", "Wrap lines", show=True),
+    _key("w", "wrap", "Wrap lines"),
     _key("V", "select", "Select lines"),
     _key("shift+down", "select_down", "Select down"),
     _key("shift+up", "select_up", "Select up"),
     _key("escape", "unselect", "End the selection"),
-    _key("y", "copy", "Copy", show=True),
+    _key("y", "copy", "Copy"),
 ]
 
 NAMES = (
