@@ -502,3 +502,22 @@ def test_what_was_open_is_opened_again(tmp_path):
 
     desk(first, *paths)
     desk(second)
+
+
+def broken(text):
+    raise RuntimeError(f"{len(text)} letters are too many")
+
+
+def test_a_fault_of_the_desk_shows_no_text_of_logs(capfd):
+    async def story(app, pilot):
+        await pilot.pause()
+        try:
+            broken("the password is swordfish")
+        except RuntimeError as fault:
+            app._handle_exception(fault)  # noqa: SLF001
+
+    with pytest.raises(RuntimeError, match="too many"):
+        desk(story)
+    shown = "".join(capfd.readouterr())
+    assert "broke on its own" in shown
+    assert shown.count("swordfish") == 1, "only the line of the program that holds it"

@@ -187,6 +187,17 @@ class Desk(Explained, App[int]):
         else:
             self._leave()
 
+    def _fatal_error(self) -> None:
+        """Ends after a fault of our own: where it was, and no values, for they may be text of a log."""
+        from rich.console import Group
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        where = Segments(self.console.render(Traceback(show_locals=False)))
+        words = "triage: the desk broke on its own. What was filed is kept; please report this."
+        self._exit_renderables.append(Group(where, words))
+        self._close_messages_no_wait()
+
     def _leave(self) -> None:
         self.logs.leave()
         fault = settings.remember(self.memory)
