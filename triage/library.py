@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock  # threading itself costs an import
 from typing import NamedTuple
 
 from triage import __version__
@@ -35,6 +36,7 @@ class Library(NamedTuple):
 _READER = package_folder("knowledge.py")  # compiles kb/, as rulebook/ compiles rules/
 _PACKAGED = package_folder("_data")
 _loaded: dict[tuple[str, str], Library] = {}
+_loading = allocate_lock()
 
 
 def load_library(rules: str | None = None, kb: str | None = None) -> Library:
@@ -49,7 +51,9 @@ def load_library(rules: str | None = None, kb: str | None = None) -> Library:
     """
     folders = (rules or data_folder("rules"), kb or data_folder("kb"))
     if folders not in _loaded:
-        _loaded[folders] = _from_cache(*folders)
+        with _loading:  # threads of the desk ask at once; compiling takes seconds
+            if folders not in _loaded:
+                _loaded[folders] = _from_cache(*folders)
     return _loaded[folders]
 
 

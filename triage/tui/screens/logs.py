@@ -69,7 +69,7 @@ class Logs(Explained, Screen[None]):
         """Opens what was named at the start."""
         for source in self._first:
             self.open(source, follow=self._follow)
-        self.run_worker(_warm, thread=True, group="warm", exit_on_error=False)
+        self.call_after_refresh(lambda: self.run_worker(_warm, thread=True, group="warm", exit_on_error=False))
         self._tell()
 
     @property
