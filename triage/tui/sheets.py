@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from triage.errors import InputError
+from triage.errors import InputError, TriageError
 from triage.inputs import CHUNK, Log, is_plain, open_logs
 from triage.records import Diagnosis, Incident, KeptLog, Report
 from triage.tui.document import Document
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Sheet:
-    """An open log. ``path`` is None where it came by paste, pipe or address."""
+    """An open log. ``path`` is None where it came by paste, pipe or address; ``waits`` while rules are loaded."""
 
     def __init__(self, name: str, document: Document, path: str | None = None) -> None:
         self.name = name
@@ -46,6 +46,7 @@ class Sheet:
         self.answer: Answer | None = None
         self.filed = ""
         self.follows = False
+        self.waits = False
         self._stop = False
 
     @property
@@ -108,8 +109,10 @@ def pasted(text: str) -> tuple[Sheet, Iterator[bytes]]:
     data = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "surrogateescape")
     if not data.strip():
         raise InputError("the paste is empty: there is nothing to diagnose.")
-    pieces = (data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
-    return grown(Log(PASTE, pieces))
+    sheet = Sheet(PASTE, Document.growing(PASTE))
+    sheet.document.append(data)  # it is seen at once, whatever the diagnosis waits for
+    sheet.document.finish()
+    return sheet, (data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
 
 
 def grown(log: Log) -> tuple[Sheet, Iterator[bytes]]:
@@ -157,15 +160,17 @@ def read(
     from triage.library import load_library
     from triage.service.diagnosis import diagnose_log
 
-    started = time.monotonic()
+    sheet.waits = True
     try:
-        found = diagnose_log(Log(sheet.name, sheet.watched(chunks)), load_library())
+        library = load_library()
+        sheet.waits, started = False, time.monotonic()
+        found = diagnose_log(Log(sheet.name, sheet.watched(chunks)), library)
     except Stopped:
         sheet.state = STOPPED
         say()
         return
-    except InputError as fault:
-        sheet.state, sheet.fault = FAILED, str(fault)
+    except TriageError as fault:
+        sheet.state, sheet.fault, sheet.waits = FAILED, str(fault), False
         say()
         return
     sheet.answer = Answer(found.report, found.log, "", time.monotonic() - started)

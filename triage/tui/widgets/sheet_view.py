@@ -117,7 +117,14 @@ class SheetView(Explained, Widget):
         document = self.sheet.document
         if self.sheet.follows and self.sheet.path and self.sheet.state != READING and document.grown():
             self._again()
-        state = (self.sheet.state, document.lines, document.size, self.sheet.read, self.log_view.status)
+        state = (
+            self.sheet.state,
+            self.sheet.waits,
+            document.lines,
+            document.size,
+            self.sheet.read,
+            self.log_view.status,
+        )
         if state != self._drawn:
             self._drawn = state
             self.log_view.document_changed()
@@ -146,7 +153,9 @@ class SheetView(Explained, Widget):
     def _status(self) -> None:
         document = self.sheet.document
         parts = [f"{document.lines:,} lines", _size(document.size)]
-        if self.sheet.state == READING:
+        if self.sheet.waits:
+            parts.append("loading the rules: some seconds the first time")
+        elif self.sheet.state == READING:
             parts.append(f"reading {self.sheet.progress:.0%} (s stops)" if self.sheet.progress < 1 else "thinking")
         elif self.sheet.state != DONE:
             parts.append(self.sheet.state)
