@@ -67,8 +67,7 @@ class Logs(Explained, Screen[None]):
 
     def on_mount(self) -> None:
         """Opens what was named at the start."""
-        for source in self._first:
-            self.open(source, follow=self._follow)
+        self.open(*self._first, follow=self._follow)
         self.call_after_refresh(lambda: self.run_worker(_warm, thread=True, group="warm", exit_on_error=False))
         self._tell()
 
@@ -94,12 +93,11 @@ class Logs(Explained, Screen[None]):
     def on_row_chosen(self, event: Row.Chosen) -> None:
         """A file of last time, or all that was open then."""
         event.stop()
-        for path in event.value.split("\n"):
-            self.open(path)
+        self.open(*event.value.split("\n"))
 
-    def open(self, source: str, *, follow: bool = False) -> None:
-        """Opens what a person named; an archive gives several logs."""
-        self.run_worker(lambda: self._open(source, follow), thread=True, group="open", exit_on_error=False)
+    def open(self, *sources: str, follow: bool = False) -> None:
+        """Opens what a person named, in this order; an archive gives several logs."""
+        self.run_worker(lambda: self._open(sources, follow), thread=True, group="open", exit_on_error=False)
 
     async def paste(self, text: str) -> None:
         """Opens a pasted text."""
@@ -109,22 +107,29 @@ class Logs(Explained, Screen[None]):
             self.app.say(fault)
             return
         await self._add(sheet)
-        self.run_worker(lambda: self._read(sheet, chunks), thread=True, group="read", exit_on_error=False)
+        self._begin(sheet, chunks)
 
     async def take(self, sheet: Sheet, chunks: Iterator[bytes]) -> None:
         """Shows a sheet that another screen made, and reads it."""
         await self._add(sheet)
-        self.run_worker(lambda: self._read(sheet, chunks), thread=True, group="read", exit_on_error=False)
+        self._begin(sheet, chunks)
 
-    def _open(self, source: str, follow: bool) -> None:
-        """In a worker: opens and reads, one log of an archive after the other."""
-        try:
-            for sheet, chunks in sheets.open_sheets(source):
-                sheet.follows = follow and sheet.path is not None
-                self.app.call_from_thread(self._put, sheet)
-                self._read(sheet, chunks)
-        except InputError as fault:
-            self.app.call_from_thread(self.app.say, fault)
+    def _open(self, sources: Sequence[str], follow: bool) -> None:
+        """In a worker: opens one after the other; files are read side by side, the rest as it comes."""
+        for source in sources:
+            try:
+                for sheet, chunks in sheets.open_sheets(source):
+                    sheet.follows = follow and sheet.path is not None
+                    self.app.call_from_thread(self._put, sheet)
+                    if sheet.path:
+                        self.app.call_from_thread(self._begin, sheet, chunks)
+                    else:
+                        self._read(sheet, chunks)
+            except InputError as fault:
+                self.app.call_from_thread(self.app.say, fault)
+
+    def _begin(self, sheet: Sheet, chunks: Iterator[bytes]) -> None:
+        self.run_worker(lambda: self._read(sheet, chunks), thread=True, group="read", exit_on_error=False)
 
     def _read(self, sheet: Sheet, chunks: Iterator[bytes]) -> None:
         sheets.read(sheet, chunks, say=lambda: self.app.call_from_thread(self._changed, sheet))
