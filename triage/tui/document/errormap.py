@@ -49,19 +49,23 @@ class ErrorMap:
     def _take(self, document: Lines) -> bool:
         """The next piece; a last line without an end waits until it has one, or there is nothing more to come."""
         known = document.lines
-        open_end = document.end_of(known) >= document.size
-        if self.next_line == known and open_end and not document.complete:
+        growing = not document.finished and document.end_of(known) >= document.size
+        if self.next_line == known and growing:
             return False
         piece = next(ahead(document, self.next_line), None)
         if piece is None:
             return False
+        end = piece.first + piece.lines
+        self.next_line = min(end, known) if growing else end
         self._note(document, piece)
-        self.next_line = piece.first + piece.lines
         self.upto = document.start_of(self.next_line)
         return True
 
     def _note(self, document: Lines, piece: Piece) -> None:
+        """Keeps the error-like lines of a piece that were looked at in full."""
         for number, _ in error_lines(piece):
+            if number >= self.next_line:
+                break
             offset = document.start_of(number)
             block = offset // BLOCK
             if block >= len(self._counts):

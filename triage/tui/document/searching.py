@@ -54,6 +54,9 @@ class Piece(NamedTuple):
 class Lines(Protocol):
     """What the walks need of a document."""
 
+    finished: bool
+    """Nothing more comes."""
+
     @property
     def lines(self) -> int:
         """Lines known so far."""
