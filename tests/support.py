@@ -52,6 +52,30 @@ def run_cli(*arguments, stdin=b"", env=None, cwd=None, timeout=120):
     )
 
 
+_COUNTED = """
+import os, signal
+steps = 0
+def counted(function):
+    def wrapper(*words, **named):
+        global steps
+        steps += 1
+        if steps == {stop}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*words, **named)
+    return wrapper
+{imports}
+for name in ("rename", "replace", "unlink", "fsync", "makedirs", "rmdir"):
+    setattr(os, name, counted(getattr(os, name)))
+{call}
+"""
+
+
+def killed_at(stop, imports, call):
+    """Runs a call in a process of its own, which is killed before the step of this number that changes a disk."""
+    code = _COUNTED.format(stop=stop, imports=imports, call=call)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 def first_cause(report):
     """Id of the best cause of a report, ``no-failure`` where there is none."""
     if isinstance(report, Report):

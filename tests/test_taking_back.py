@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from broken import tree
+from support import killed_at
 
 from triage.cli import main
 from triage.errors import UsageError
@@ -124,31 +123,13 @@ def test_a_refused_apply_keeps_nothing_wrong(left):
     assert (home / "a.py").read_bytes() == b"old a\n"
 
 
-CRASHING = """
-import os, sys, signal
-calls = [0]
-def counted(function):
-    def wrapper(*words, **named):
-        calls[0] += 1
-        if calls[0] == {stop}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*words, **named)
-    return wrapper
-from triage.remediate.taking_back import take_back
-for name in ("rename", "replace", "unlink", "fsync", "makedirs", "rmdir"):
-    setattr(os, name, counted(getattr(os, name)))
-take_back({folder!r})
-"""
-
-
 def test_power_may_go_at_any_moment_of_taking_back(left):
     """Killed before each single step: asked again, it ends as it should."""
     home, folder = left
     before = {path: digest(str(home / path)) for path in OLD}
     for stop in range(1, 100):
         apply_left(str(folder))
-        code = CRASHING.format(stop=stop, folder=str(folder))
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        ran = killed_at(stop, "from triage.remediate.taking_back import take_back", f"take_back({str(folder)!r})")
         if applied(str(folder)):
             take_back(str(folder))
         found = {os.path.relpath(os.path.join(base, name), home) for base, _, names in os.walk(home) for name in names}

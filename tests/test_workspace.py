@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import killed_at
 
 from triage.errors import UsageError
 from triage.workspace import Workspace, copy_of, digest, walk
@@ -137,25 +138,6 @@ def test_a_file_that_changed_since_is_not_overwritten(project, tmp_path):
     assert {path: seen for path, seen in tree(project).items() if path != ".triage"} == before
 
 
-CRASHING = """
-import os, sys, signal
-from triage.workspace import apply as module
-from triage.workspace.apply import Operation, apply
-calls = [0]
-def counted(function):
-    def wrapper(*words, **named):
-        calls[0] += 1
-        if calls[0] == {stop}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*words, **named)
-    return wrapper
-for name in ("rename", "replace", "unlink", "fsync", "makedirs", "rmdir"):
-    setattr(os, name, counted(getattr(os, name)))
-apply({folder!r}, [Operation(*one) for one in {made!r}])
-print("done", calls[0])
-"""
-
-
 def test_power_may_go_at_any_moment(project, tmp_path):
     """Killed before each single step: after the next start the folder is as before, or wholly changed."""
     import shutil
@@ -170,17 +152,16 @@ def test_power_may_go_at_any_moment(project, tmp_path):
     (project / "pipe").unlink()
     (project / "weights").unlink()
     old = content(project)
-    made = [tuple(one) for one in operations(tmp_path, project, CHANGES)]
+    made = operations(tmp_path, project, CHANGES)
     whole = tmp_path / "whole"
     shutil.copytree(project, whole, symlinks=True)
-    apply(str(whole), [Operation(*one) for one in made])
+    apply(str(whole), made)
     new = content(whole)
     seen = set()
     for stop in range(1, 100):
         folder = tmp_path / f"try{stop}"
         shutil.copytree(project, folder, symlinks=True)
-        code = CRASHING.format(stop=stop, folder=str(folder), made=made)
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        ran = killed_at(stop, "from triage.workspace.apply import Operation, apply", f"apply({str(folder)!r}, {made})")
         recover(str(folder))
         assert not (folder / ".triage").exists()
         now = content(folder)

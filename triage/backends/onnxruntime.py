@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from triage.backends import Prepared, Probe
+from triage.backends._asking import ask
 from triage.backends._child import interpreter
+from triage.backends._feeds import bring_feeds
 from triage.errors import UsageError
 
 NEEDS = {"memory": 512 << 20, "disk": 64 << 20, "gpu_memory": 0}
@@ -27,16 +28,12 @@ _REMOTE = "AzureExecutionProvider"  # computes elsewhere, never what is asked fo
 
 def probe() -> Probe:
     """Looks for ONNX Runtime in the Python that builds use, and for its providers."""
-    try:
-        asked = subprocess.run(
-            [interpreter(), "-c", _ASK], capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as fault:
-        return Probe(False, f"{interpreter()} does not answer: {fault}")
-    if asked.returncode:
-        last = (asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"])[-1]
-        return Probe(False, f"{last}. pip install onnxruntime (or onnxruntime-gpu), for {interpreter()}")
-    version, providers, device = json.loads(asked.stdout.strip().splitlines()[-1])
+    answer = ask(_ASK, seconds=120)
+    if not answer.ran:
+        return Probe(False, answer.why)
+    if answer.why:
+        return Probe(False, f"{answer.why}. pip install onnxruntime (or onnxruntime-gpu), for {interpreter()}")
+    version, providers, device = json.loads(answer.text.strip().splitlines()[-1])
     return Probe(True, facts={"version": version, "providers": ", ".join(providers), "device": device})
 
 
@@ -62,7 +59,7 @@ def prepare(folder: str, model: str, options: Mapping[str, str]) -> Prepared:
     """
     settings: dict[str, Any] = {
         "model": model.replace(os.sep, "/"), "providers": _providers(options), "optimization": _level(options),
-        "feeds": _feeds(folder, options), "shapes": {}, "sizes": {}, "ranges": {}, "masks": [], "seed": 0,
+        "feeds": bring_feeds(folder, options), "shapes": {}, "sizes": {}, "ranges": {}, "masks": [], "seed": 0,
         "outputs": OUTPUTS,
     }  # fmt: skip
     _values(os.path.join(folder, model), settings)
@@ -94,18 +91,6 @@ def _level(options: Mapping[str, str]) -> str:
     if level not in _LEVELS:
         raise UsageError(f"optimization={level} is unknown; known are {', '.join(_LEVELS)}")
     return level
-
-
-def _feeds(folder: str, options: Mapping[str, str]) -> str | None:
-    path = options.get("feeds")
-    if path is None:
-        return None
-    if not os.path.isfile(path):
-        raise UsageError(f"feeds={path} does not exist. Name an .npz file with an array for each input.")
-    name = os.path.basename(path)
-    if os.path.abspath(path) != os.path.join(os.path.abspath(folder), name):
-        shutil.copyfile(path, os.path.join(folder, name))
-    return name
 
 
 def _values(path: str, settings: dict[str, Any]) -> None:

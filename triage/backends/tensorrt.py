@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from triage.backends import Prepared, Probe
-from triage.backends._child import interpreter
+from triage.backends._asking import ask
 from triage.errors import UsageError
 from triage.trtbuild import own_json, plans, standalone
 from triage.trtbuild.settings import Dims, Range, Settings, from_x
@@ -50,16 +50,10 @@ _SECONDS = 120
 
 def probe() -> Probe:
     """Whether TensorRT can be imported and a device is there; asked in a child process."""
-    try:
-        done = subprocess.run(
-            [interpreter(), "-c", _ASK], capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as fault:
-        return Probe(can=False, why=str(fault))
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return Probe(can=False, why=lines[-1] if lines else f"the check ended with exit code {done.returncode}")
-    version, devices, name = done.stdout.splitlines()[:3]
+    answer = ask(_ASK, _SECONDS)
+    if answer.why:
+        return Probe(can=False, why=answer.why)
+    version, devices, name = answer.text.splitlines()[:3]
     return Probe(can=True, facts={"tensorrt": version, "devices": devices, "device": name})
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from triage.backends import Prepared, Probe
+from triage.backends._feeds import bring_feeds
 from triage.errors import UsageError
 from triage.tritonrepo import files, layout
 from triage.tritonrepo.fitting import enough
@@ -95,7 +96,7 @@ def prepare(folder: str, model: str, options: Mapping[str, str]) -> Prepared:
         elif name not in _KNOWN:
             raise UsageError(f"{name} is no option of tritonserver; known are {', '.join(_KNOWN)} and shape.INPUT")
     settings["repository"], settings["model"] = _lay_out(folder, model, options)
-    settings["feeds"] = _feeds(folder, options)
+    settings["feeds"] = bring_feeds(folder, options)
     shutil.copyfile(os.path.join(_HERE, f"_{SCRIPT}"), os.path.join(folder, SCRIPT))
     with open(os.path.join(folder, SETTINGS), "w", encoding="utf-8") as stream:
         json.dump(settings, stream, indent=1)
@@ -163,18 +164,6 @@ def _config(name: str, backend: str, known: Interface | None, options: Mapping[s
             if each.data_type and dims is not None:
                 lines.append(f"{direction} {tensor(each.name, each.data_type, dims, '')}")
     return "\n".join(lines) + "\n"
-
-
-def _feeds(folder: str, options: Mapping[str, str]) -> str | None:
-    path = options.get("feeds")
-    if path is None:
-        return None
-    if not os.path.isfile(path):
-        raise UsageError(f"feeds={path} does not exist. Name an .npz file with an array for each input.")
-    name = os.path.basename(path)
-    if os.path.abspath(path) != os.path.join(os.path.abspath(folder), name):
-        shutil.copyfile(path, os.path.join(folder, name))
-    return name
 
 
 def _number(name: str, value: str) -> int:

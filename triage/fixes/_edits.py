@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import libcst as cst
 
-    from triage.pysource.project import Project
     from triage.pysource.source import Source
 
 
@@ -76,13 +75,6 @@ def add_imports(source: Source, lines: Iterable[str], before: cst.CSTNode) -> No
     first = next((each for each in source.module.body if not _is_text(each)), None)
     if first is not None:
         insert_before(source, first, [*lines, ""])
-
-
-def module_name(project: Project, source: Source, module: str) -> bool:
-    """Whether a script imports a module of the build already."""
-    from triage.pysource.project import imported
-
-    return any(name == module for statement in _top_imports(source) for name, _ in imported(statement))
 
 
 def _top_imports(source: Source) -> list[cst.Import | cst.ImportFrom]:

@@ -159,6 +159,19 @@ def sharing(model: Any, wanted: Sequence[Wanted]) -> list[Wanted]:
     return list(found.values())
 
 
+def ways(model: Any, wanted: Sequence[Wanted], *, known: bool) -> list[Sequence[Wanted]]:
+    """Sets of dimensions to try, the likeliest first; one where the feeds of all inputs are ``known``."""
+    shared = wanted if known else sharing(model, wanted)
+    return [wanted] if len(shared) == len(wanted) else [shared, wanted]
+
+
+def in_other_order(path: str) -> Refusal:
+    """What is said where the feed has another layout than the model."""
+    return Refusal(
+        f"the feed has the dimensions of {path} in another order (layout)", "transpose the data before it is fed"
+    )
+
+
 def words(wanted: Sequence[Wanted]) -> str:
     """The dimensions in a sentence: ``dimension 0 of ids and mask``."""
     parts = []

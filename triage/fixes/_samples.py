@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from triage import npy
 
 if TYPE_CHECKING:
     from triage.pysource.interface import Tensor
@@ -105,17 +107,9 @@ def shapes(path: str) -> Iterator[tuple[int, ...]]:
             with zipfile.ZipFile(path) as archive:
                 for name in archive.namelist():
                     with archive.open(name) as stream:
-                        yield _header(stream)
+                        yield npy.header(stream).shape
         else:
             with open(path, "rb") as plain:
-                yield _header(plain)
+                yield npy.header(plain).shape
     except (OSError, ValueError, zipfile.BadZipFile):
         return
-
-
-def _header(stream: IO[bytes]) -> tuple[int, ...]:
-    from numpy.lib import format as numpy_format
-
-    npy: Any = numpy_format
-    read = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
-    return tuple(read(stream)[0])

@@ -33,10 +33,7 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
         if not batch:
             continue
         if _relaxing.turned(site, model, wanted):
-            yield Refusal(
-                f"the feed has the dimensions of {path} in another order (layout)",
-                "transpose the data before it is fed",
-            )
+            yield _relaxing.in_other_order(path)
             continue
         sizes = [each for each in wanted if each.axis > 0]
         if sizes:  # all at once: what bakes one in may bake in the other too
@@ -45,10 +42,7 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
             yield from (
                 each for each in _relaxing.offer(site, path, model, [whole], safety) if isinstance(each, Proposal)
             )
-        ways = [batch] if known else [_relaxing.sharing(model, batch), batch]
-        if len(ways) > 1 and len(ways[0]) == len(ways[1]):
-            ways = ways[:1]
-        yield from _relaxing.offer(site, path, model, ways, None)
+        yield from _relaxing.offer(site, path, model, _relaxing.ways(model, batch, known=known), None)
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

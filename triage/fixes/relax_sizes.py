@@ -33,16 +33,10 @@ def propose(site: Site) -> Iterator[Proposal | Refusal]:
         if not sizes:
             continue
         if _relaxing.turned(site, model, wanted):
-            yield Refusal(
-                f"the feed has the dimensions of {path} in another order (layout)",
-                "transpose the data before it is fed",
-            )
+            yield _relaxing.in_other_order(path)
             continue
-        ways = [sizes] if known else [_relaxing.sharing(model, sizes), sizes]
-        if len(ways) > 1 and len(ways[0]) == len(ways[1]):
-            ways = ways[:1]
         safety = None if _relaxing.proven_elsewhere(site) else "unsafe"
-        yield from _relaxing.offer(site, path, model, ways, safety)
+        yield from _relaxing.offer(site, path, model, _relaxing.ways(model, sizes, known=known), safety)
 
 
 def apply(site: Site, parameters: Mapping[str, Any]) -> None:

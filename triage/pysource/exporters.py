@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from triage.site import Site
 
 TORCH = ("torch.onnx.export", "torch.onnx.utils.export", "torch.onnx._export")
-MODEL, ARGS, PATH = 0, 1, 2  # places of the first arguments of torch.onnx.export
+PATH = 2  # the place of the file among the arguments of torch.onnx.export
 OLD_ORDER = (
     "model",
     "args",
@@ -36,7 +36,7 @@ OLD_ORDER = (
     "export_modules_as_functions",
     "autograd_inlining",
 )  # fmt: skip -- of torch 1.13 to 2.4
-HIGHEST_TORCHSCRIPT, HIGHEST_DYNAMO, LOWEST_DYNAMO = 20, 23, 18
+HIGHEST_TORCHSCRIPT, HIGHEST_DYNAMO = 20, 23
 
 _OPSETS = {  # full name, or .method -> (keyword, place)
     **dict.fromkeys(TORCH, ("opset_version", OLD_ORDER.index("opset_version"))),

@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage import npy
+
 if TYPE_CHECKING:
     from triage.pysource.calls import CallSite
     from triage.site import Site
@@ -221,18 +223,14 @@ def _tensor(value: Any) -> Tensor:
 
 def _arrays(path: str) -> dict[str, Tensor]:
     """Names, shapes and types of the arrays of an .npz file; only their headers are read."""
-    from numpy.lib import format as npy
-
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as stream:
-                    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
-                    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                    shape, _, dtype = header(stream)  # type: ignore[no-untyped-call]
+                    shape, dtype = npy.header(stream)
                 key = name.removesuffix(".npy")
-                found[key] = Tensor(key, tuple(shape), str(dtype))
+                found[key] = Tensor(key, shape, str(dtype))
     except (OSError, ValueError, zipfile.BadZipFile):
         return {}
     return found

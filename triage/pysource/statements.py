@@ -55,13 +55,6 @@ def calls_of_object(source: Source, name: str) -> list[cst.Call]:
     return [call for call in source.find(cst.Call) if dotted_text(call.func) == name]
 
 
-def has_call(source: Source, name: str, method: str, before: int) -> bool:
-    """Whether ``name.method(…)`` stands before a byte of the file."""
-    return any(
-        dotted_text(call.func) == f"{name}.{method}" and source.span(call)[0] < before for call in source.find(cst.Call)
-    )
-
-
 def chain(flow: Flow, origin: Origin) -> list[str]:
     """Methods that were called one on the other to make a value: ``Net().to(d).eval()`` -> ["to", "eval"]."""
     found: list[str] = []

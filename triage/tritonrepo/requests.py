@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage import npy
 from triage.tritonrepo.interface import Tensor
 
 if TYPE_CHECKING:
@@ -113,20 +114,12 @@ def _headers(path: str) -> dict[str, Tensor]:
 
 
 def _header(stored: zipfile.ZipFile, name: str) -> Tensor | None:
-    from numpy.lib import format as npy
-
     try:
         with stored.open(name) as stream:
-            shape, dtype = _npy(npy, stream)
+            shape, dtype = npy.header(stream)
     except (OSError, ValueError, zipfile.BadZipFile):
         return None
-    return Tensor(name.removesuffix(".npy"), _type(dtype), tuple(int(each) for each in shape))
-
-
-def _npy(npy: Any, stream: Any) -> tuple[tuple[int, ...], Any]:
-    read = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return shape, dtype
+    return Tensor(name.removesuffix(".npy"), _type(dtype), shape)
 
 
 def _type(dtype: Any) -> str | None:

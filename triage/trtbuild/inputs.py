@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from triage.trtbuild.settings import Dims, Range
+from triage.trtbuild.settings import Range
 
 # input positions whose values decide a shape, by operator
 _SHAPE_INPUTS = {
@@ -73,11 +73,6 @@ def inputs_of(model: Any) -> list[Input]:
         for value in model.graph.input
         if value.name not in given and value.type.HasField("tensor_type")
     ]
-
-
-def shape_of(dims: Dims, given: Input) -> Dims:
-    """The shape of the tensor to feed for one end of a range."""
-    return tuple(size if isinstance(size, int) else 1 for size in given.dims) if given.values else dims
 
 
 def _input(value: Any, sizes: bool) -> Input:

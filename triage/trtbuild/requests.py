@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from triage import npy
 from triage.errors import UsageError
 from triage.site import CannotApply, Site
 from triage.trtbuild.inputs import Input
@@ -132,12 +133,8 @@ def _arrays(site: Site, path: str) -> Iterator[tuple[str, Dims, Dims]]:
 
 def _header(stream: Any) -> tuple[Dims, Dims]:
     import numpy as np
-    from numpy.lib import format as layout
 
-    library: Any = layout
-    first = library.read_magic(stream) == (1, 0)
-    dims, _, kind = (library.read_array_header_1_0 if first else library.read_array_header_2_0)(stream)
-    shape = tuple(int(size) for size in dims)
+    shape, kind = npy.header(stream)
     few = kind.kind in "iu" and len(shape) <= 1 and int(np.prod(shape, dtype=np.int64)) <= 16
     values = np.frombuffer(stream.read(kind.itemsize * 16), kind)[: int(np.prod(shape, dtype=np.int64))] if few else ()
     return shape, tuple(int(value) for value in values)
