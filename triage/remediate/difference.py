@@ -17,7 +17,7 @@ def changes(
     base: Workspace,
     now: Workspace,
     command: tuple[Sequence[str], Sequence[str]],
-    known: Mapping[str, File] | None = None,
+    files: tuple[Mapping[str, File], Mapping[str, File]],
 ) -> tuple[Change, ...]:
     """Every difference, sorted by path; a changed command comes first.
 
@@ -25,9 +25,9 @@ def changes(
         base: the copy of the user's files as they are.
         now: the copy with changes.
         command: (as the user ran it, as it is now).
-        known: files of the base, where they are known already.
+        files: of both copies.
     """
-    before, after = known if known is not None else base.files(), now.files()
+    before, after = files
     found: list[Change] = []
     if tuple(command[0]) != tuple(command[1]):
         old, new = shlex.join(command[0]), shlex.join(command[1])

@@ -19,7 +19,19 @@ from triage.remediate.ending import Seen, ending
 from triage.remediate.freezing import froze_values
 from triage.remediate.judge import judge
 from triage.remediate.state import State
-from triage.remedy import Attempt, BuildResult, BuildSpec, ByHand, Limits, Proof, Recipe, Refusal, Remediation, Step
+from triage.remedy import (
+    Attempt,
+    BuildResult,
+    BuildSpec,
+    ByHand,
+    Change,
+    Limits,
+    Proof,
+    Recipe,
+    Refusal,
+    Remediation,
+    Step,
+)
 from triage.workspace import File, Workspace, copy_of, guardable
 
 Diagnose = Callable[[str, BuildResult], Report]
@@ -141,8 +153,8 @@ class Repair:
     def _begin(self) -> None:
         self._tools.watch.started(0, "the build as it is")
         self.base = copy_of(self.recipe.folder, os.path.join(self._place, "base"))
-        self.base_files = self.base.files()
         state = State(self.base, self.recipe.command)
+        self.base_files = state.files()
         self._seen.add(state.key())
         self._run(state, 0)
         self.start = self.best = state
@@ -296,7 +308,7 @@ class Repair:
         )  # fmt: skip
         if state is not None and state.result is not None:
             attempt = attempt._replace(
-                changes=changes(parent.workspace, state.workspace, (parent.command, state.command)),
+                changes=_between(parent, state),
                 cause_after=state.cause, signature_after=state.signature, exit_code=state.result.exit_code,
                 log=os.path.basename(state.result.log), proof=state.proof,
             )  # fmt: skip
@@ -314,11 +326,7 @@ class Repair:
 
     def _remediation(self) -> Remediation:
         best, start = self.best, self.start
-        told = (
-            list(changes(self.base, best.workspace, (self.recipe.command, best.command), self.base_files))
-            if best and self.base
-            else []
-        )
+        told = list(_between(start, best)) if start and best else []
         seen = self._facts()
         status, why = ending(seen)
         planned = (
@@ -357,6 +365,11 @@ class Repair:
         for fix, refusal in self.refusals:
             if refusal.todo:
                 yield ByHand(fix, refusal.todo)
+
+
+def _between(before: State, after: State) -> tuple[Change, ...]:
+    commands, files = (before.command, after.command), (before.files(), after.files())
+    return changes(before.workspace, after.workspace, commands, files)
 
 
 def _name(step: Step) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from triage.records import Incident, Report
 from triage.remedy import BuildResult, Proof, Refusal
 from triage.site import Found
-from triage.workspace import Workspace
+from triage.workspace import File, Workspace
 
 UNKNOWN, MISMATCH = "unknown", "output-mismatch"
 
@@ -35,6 +35,7 @@ class State:
     keeps: bool = True
     tried: set[str] = field(default_factory=set)
     refused: list[Refusal] = field(default_factory=list)
+    _files: dict[str, File] | None = field(default=None, repr=False)
 
     @property
     def good(self) -> bool:
@@ -61,9 +62,15 @@ class State:
         incident = self.incident
         return incident.signature.hash if incident and incident.signature else None
 
+    def files(self) -> dict[str, File]:
+        """Files of ``workspace``. They are read once, after the step was applied: nothing changes them any more."""
+        if self._files is None:
+            self._files = self.workspace.files()
+        return self._files
+
     def key(self) -> str:
         """What makes this state the same as another: content of its files, and its command."""
-        files = {path: file.digest for path, file in self.workspace.files().items()}
+        files = {path: file.digest for path, file in self.files().items()}
         return hashlib.sha256(json.dumps([self.command, files], sort_keys=True).encode()).hexdigest()
 
     def found(self) -> Found:
