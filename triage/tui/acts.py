@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from triage.errors import TriageError
+from triage.tui.decisions import decide
 from triage.tui.sheets import Sheet
 
 
@@ -25,46 +28,13 @@ def file_sheet(sheet: Sheet) -> str:
     return ""
 
 
-def confirm_sheet(sheet: Sheet, cause: str, fix: str | None, words: str | None) -> str:
-    """Files the failure where that is still to do, and records its true cause; gives the fault in words."""
-    from triage.service import curation
-    from triage.service.filing import open_archive
-
+def decide_sheet(sheet: Sheet, what: str, *arguments: Any) -> str:
+    """Files the failure where that is still to do, and makes a decision about it; gives the fault in words."""
     fault = file_sheet(sheet)
     if fault:
         return fault
     try:
-        with open_archive() as archive:
-            curation.confirm(archive, sheet.filed, cause, fix, words)
+        decide(what, sheet.filed, *arguments)
     except TriageError as trouble:
         return str(trouble)
     return ""
-
-
-def note_sheet(sheet: Sheet, words: str) -> str:
-    """Files the failure where that is still to do, and adds a remark; gives the fault in words."""
-    from triage.service import curation
-    from triage.service.filing import open_archive
-
-    fault = file_sheet(sheet)
-    if fault:
-        return fault
-    try:
-        with open_archive() as archive:
-            curation.add_note(archive, sheet.filed, words)
-    except TriageError as trouble:
-        return str(trouble)
-    return ""
-
-
-def undo_last() -> tuple[str, str]:
-    """Takes back the last decision of whoever asks; gives what was undone, and the fault."""
-    from triage.service import curation
-    from triage.service.filing import open_archive
-
-    try:
-        with open_archive() as archive:
-            done = curation.undo(archive, None)
-    except TriageError as fault:
-        return "", str(fault)
-    return f"Undone: {done['kind']} of {done['group']}; it is {done['state']}, cause {done['cause']}.", ""

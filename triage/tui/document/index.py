@@ -50,11 +50,6 @@ class Index:
         """Lines known so far, with one that has no end yet."""
         return self.ends + self._open
 
-    @property
-    def checkpoints(self) -> int:
-        """How many blocks have a count."""
-        return len(self._before)
-
     def advance(self, budget: int) -> int:
         """Counts up to about ``budget`` more bytes; gives the bytes counted in all."""
         with self._adding:

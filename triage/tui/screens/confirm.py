@@ -112,9 +112,9 @@ class Confirm(ModalScreen[None]):
         self.run_worker(lambda: self._record(cause, words), thread=True, exit_on_error=False)
 
     def _record(self, cause: str, words: str | None) -> None:
-        from triage.tui.acts import confirm_sheet
+        from triage.tui.acts import decide_sheet
 
-        fault = confirm_sheet(self._sheet, cause, None, words)
+        fault = decide_sheet(self._sheet, "confirm", cause, None, words)
         self.app.call_from_thread(self._recorded, cause, fault)
 
     def _recorded(self, cause: str, fault: str) -> None:

@@ -57,9 +57,9 @@ class Note(ModalScreen[None]):
         self.run_worker(lambda: self._store(words), thread=True, exit_on_error=False)
 
     def _store(self, words: str) -> None:
-        from triage.tui.acts import note_sheet
+        from triage.tui.acts import decide_sheet
 
-        self.app.call_from_thread(self._stored, note_sheet(self._sheet, words))
+        self.app.call_from_thread(self._stored, decide_sheet(self._sheet, "add_note", words))
 
     def _stored(self, fault: str) -> None:
         if fault:

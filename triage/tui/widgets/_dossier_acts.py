@@ -8,7 +8,8 @@ from textual.screen import Screen
 
 from triage.errors import TriageError
 from triage.ingest.text import plain
-from triage.tui.decisions import decide, stored_log
+from triage.tui.deciding import READ_ONLY, decide_for
+from triage.tui.decisions import stored_log
 from triage.tui.explained import Explained
 from triage.tui.widgets.pick import Choice, Pick, Picked
 from triage.tui.widgets.question import Question
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from triage.tui.app import Desk
     from triage.tui.decisions import Dossier
 
-READ_ONLY = "The desk is read-only (desk.toml)."
 DECISIONS = ("confirm", "state", "owner", "note", "merge", "unmerge", "undo")
 
 
@@ -76,19 +76,7 @@ class DossierActs(Explained, Screen[None]):
 
     def decide(self, what: str, *arguments: Any) -> None:
         """Makes a decision in a worker, says what came of it, and reads the page anew."""
-        self.run_worker(lambda: self._decided(what, *arguments), thread=True, group="decide", exit_on_error=False)
-
-    def _decided(self, what: str, *arguments: Any) -> None:
-        try:
-            words = decide(what, *arguments)
-        except TriageError as fault:
-            self.app.call_from_thread(self.app.say, plain(str(fault)))
-            return
-        self.app.call_from_thread(self._done, plain(words))
-
-    def _done(self, words: str) -> None:
-        self.app.notify(words, markup=False)
-        self.load()
+        decide_for(self, self.load, what, *arguments)
 
     def _pick(self, dialog: Pick, then: Callable[[Picked], None]) -> None:
         self.app.push_screen(dialog, lambda picked: then(picked) if picked else None)

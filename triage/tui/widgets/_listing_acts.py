@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from textual.widget import Widget
 
 from triage.archive.filters import written
-from triage.errors import TriageError
 from triage.ingest.text import plain
 from triage.tui import settings
-from triage.tui.decisions import decide, into_groups
+from triage.tui.deciding import READ_ONLY, decide_for
+from triage.tui.decisions import into_groups
 from triage.tui.explained import Explained
 from triage.tui.widgets.filter_line import FilterLine
 from triage.tui.widgets.pick import Choice, Pick, Picked
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from triage.archive.filters import Filter
     from triage.tui.app import Desk
     from triage.tui.lists import Kind
-
-READ_ONLY = "The desk is read-only (desk.toml)."
 
 
 class ListingActs(Explained, Widget):
@@ -100,19 +98,9 @@ class ListingActs(Explained, Widget):
         self._decide("undo", None)
 
     def _decide(self, what: str, *arguments: Any) -> None:
-        self.run_worker(lambda: self._decided(what, *arguments), thread=True, group="decide", exit_on_error=False)
+        decide_for(self, self._done, what, *arguments)
 
-    def _decided(self, what: str, *arguments: Any) -> None:
-        """In a worker."""
-        try:
-            words = decide(what, *arguments)
-        except TriageError as fault:
-            self.app.call_from_thread(self.app.say, plain(str(fault)))
-            return
-        self.app.call_from_thread(self._done, words)
-
-    def _done(self, words: str) -> None:
-        self.app.notify(words, markup=False)
+    def _done(self) -> None:
         self.table.unmark()
         self.load()
 

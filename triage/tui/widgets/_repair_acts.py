@@ -11,6 +11,7 @@ from textual.widgets import Button
 
 from triage.ingest.text import plain
 from triage.service.earlier import earlier_repairs
+from triage.tui.deciding import READ_ONLY
 from triage.tui.repairs import WHAT, Job, repairs_of
 from triage.tui.widgets.question import Question
 from triage.tui.widgets.repair_form import RepairForm
@@ -75,7 +76,7 @@ class RepairActs(Base):
     def _why_no_change(self, action: str) -> str:
         job = self.job
         if self.app.chosen.read_only:
-            return "The desk is read-only (desk.toml)."
+            return READ_ONLY
         if action == "undo":
             return "" if job.applied else "Nothing of this repair is applied."
         if job.done is None:

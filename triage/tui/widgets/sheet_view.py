@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from triage.tui.deciding import READ_ONLY, decide_for
 from triage.tui.explained import Explained
 from triage.tui.sheets import DONE, FAILED, READING, STOPPED, Sheet
 from triage.tui.widgets.answer import VERDICTS, Answer, Row, blocks_of
@@ -255,7 +256,7 @@ class SheetView(Explained, Widget):
         elif action in NEED_A_FAILURE and sheet.incident is None:
             why = "The log shows no failure."
         elif action in DECIDE and self.app.chosen.read_only:
-            why = "The desk is read-only (desk.toml)."
+            why = READ_ONLY
         elif action == "file" and sheet.filed:
             why = f"It is filed already, as {sheet.filed}."
         elif action in ("follow", "editor") and not sheet.path:
@@ -327,13 +328,7 @@ class SheetView(Explained, Widget):
 
     def action_undo(self) -> None:
         """Takes back the last decision in the archive."""
-        self.run_worker(self._undo, thread=True, group="file", exit_on_error=False)
-
-    def _undo(self) -> None:
-        from triage.tui.acts import undo_last
-
-        words, fault = undo_last()
-        self.app.call_from_thread(self.app.say if fault else self.app.notify, fault or words)
+        decide_for(self, lambda: None, "undo", None)
 
     def action_editor(self) -> None:
         """Opens the file in $EDITOR, at the cursor's line."""
