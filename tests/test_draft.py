@@ -1,5 +1,6 @@
 """Rules drafted from messages that nobody could name, and what the proof says of them."""
 
+import functools
 import random
 import re
 import shutil
@@ -350,9 +351,15 @@ def families(rules):
                 yield rule, [captured(rule, text)[1].decode(), *distinct[:2]], distinct[2:]
 
 
+@functools.cache
+def masked(text):
+    """The same thousand samples are compared with every draft."""
+    return mask(text)[0]
+
+
 def nearest(texts, samples):
     """The samples that read most like the texts, as a search of the archive finds them."""
-    score = {s: max(fuzz.token_sort_ratio(mask(s.text)[0], mask(text)[0]) for text in texts) for s in samples}
+    score = {s: max(fuzz.token_sort_ratio(masked(s.text), masked(text)) for text in texts) for s in samples}
     return sorted(samples, key=lambda s: -score[s])[:40]
 
 
