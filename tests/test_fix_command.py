@@ -223,3 +223,43 @@ def test_the_check_is_protected_and_what_it_checks_may_be_repaired(tmp_path):
         '[verify]\ncommand = ["python", "verify.py", "work/x", "model.onnx"]\n'
     )
     assert read_recipe(str(tmp_path / "recipe.toml")).protected == ("verify.py", "reference.npz")
+
+
+EXPORT = '    torch.onnx.export(net.eval(), (images, masks), "build/detector.onnx", input_names=["image", "mask"], {})'
+
+
+def drawn(gone, come, width, around=()):
+    """The lines of a change on the screen of a repair."""
+    from triage.remedy import Change, Recipe, Remediation
+    from triage.reports.text import repair
+
+    lines = ["--- a/x.py", "+++ b/x.py", "@@ -1 +1 @@", *around, *(f"-{each}" for each in gone),
+             *(f"+{each}" for each in come)]  # fmt: skip
+    change = Change("x.py", "modified", "\n".join(lines) + "\n")
+    recipe = Recipe("made", "/build", ("python", "x.py"), ("x.py",))
+    shown = repair(Remediation(recipe, "not-cured", None, "", (), (), (change,), ("python", "x.py"), None), None, False,
+                   width).splitlines()  # fmt: skip
+    return shown[shown.index("Change") + 4 :]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 120])
+def test_what_changed_far_to_the_right_of_a_line_is_seen(width):
+    old, new = EXPORT.format("opset_version=11"), EXPORT.format("opset_version=17, dynamo=False")
+    for gone, come in (([old], [new]), ([old], ["# as the runtime asks", new]), ([old, old], [new, new])):
+        shown = drawn(gone, come, width)
+        assert [("11" in line, "17" in line) for line in shown if "#" not in line] == (
+            [(True, False)] * len(gone) + [(False, True)] * len(gone)
+        )
+        assert all(len(line) <= max(width, 42) for line in shown)
+        assert all(line[2:4] in ("-…", "+…") for line in shown if "#" not in line)
+
+
+def test_lines_of_a_change_that_need_no_window_stay_as_they_are():
+    far = "x" * 300
+    assert drawn(["a = 1"], ["a = 2"], 80) == ["  -a = 1", "  +a = 2"]
+    assert drawn([], [far], 80) == ["  +" + "x" * 76 + "…"], "a new line has no partner"
+    assert drawn(["a = 1" + far], ["a = 2" + far], 80) == [f"  {s}a = {n}{'x' * 71}…" for s, n in ("-1", "+2")]
+    assert drawn(["b"], ["c"], 80, [" " + far])[0] == "   " + "x" * 76 + "…"
+    assert drawn([far + "11" + far], [far + "17" + far], 80) == [
+        f"  {sign}…{'x' * 18}1{n}{'x' * 55}…" for sign, n in ("-1", "+7")
+    ]

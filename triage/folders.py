@@ -47,3 +47,18 @@ def data_home() -> str:
     from platformdirs import user_data_dir
 
     return user_data_dir("triage", appauthor=False)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Writes a file whole or not at all; raises UsageError where it cannot be written."""
+    from triage.errors import UsageError
+
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(text)
+        os.replace(temporary, path)
+    except OSError as fault:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise UsageError(f"{path} cannot be written: {fault.strerror}") from None

@@ -160,3 +160,57 @@ class KeptLog(NamedTuple):
     tail: bytes
     size: int
     lines: int
+
+
+class Job(NamedTuple):
+    """A job of a CI system: where it ran, for which change, and which code host shows it.
+
+    ``system`` is github, gitlab, gitea, forgejo, jenkins, buildkite or shell; ``host`` the module of
+    ``triage.ci`` that speaks to the code host, None where nobody knows it; ``api`` that host's own address.
+    ``commit`` is the head of the change, never a merge that was made to test it. ``change`` is the number of
+    the pull or merge request; ``base`` the branch it goes to. ``run`` is the id of the run or pipeline, ``job``
+    of the job in it. ``name`` is what one comment is kept for: workflow, job and matrix.
+    """
+
+    system: str
+    name: str
+    host: str | None = None
+    api: str | None = None
+    repository: str | None = None
+    commit: str | None = None
+    branch: str | None = None
+    base: str | None = None
+    default_branch: str | None = None
+    change: str | None = None
+    run: str | None = None
+    job: str | None = None
+    attempt: int = 1
+    run_url: str | None = None
+    trusted: bool = True  # False for a change from a fork, whose token may only read
+
+
+class Standing(NamedTuple):
+    """How a failure stands in its history: the section it belongs to, the reason in words, whether to try again.
+
+    ``section`` is change (probably caused by this change), flaky, main (also failing on the main branch),
+    infrastructure or unknown. ``builds`` of ``of`` builds of this job had it.
+    """
+
+    section: str
+    why: str
+    retry: bool = False
+    builds: int = 0
+    of: int = 0
+
+
+class Case(NamedTuple):
+    """One failure as it is told to others: the incident, the log and the address it is from, its standing if known.
+
+    ``changed`` is what differs from the last good build, where that is known.
+    """
+
+    incident: Incident
+    source: str
+    standing: Standing | None = None
+    url: str | None = None
+    changed: Changed | None = None

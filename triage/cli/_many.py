@@ -26,17 +26,19 @@ class Outcome(NamedTuple):
     """What became of one log: its rendered report, or why there is none.
 
     The first ``settled`` characters stand; ``complete`` asks the archive, files, and gives the
-    whole text and a remark. ``only`` says that there is no other log.
+    outcome as it then is. ``only`` says that there is no other log. ``report`` stands instead of
+    a text where the format draws all reports as one document.
     """
 
     text: str = ""
     verdict: str = ""
     fault: str = ""
     settled: int = 0
-    complete: Callable[[], tuple[str, str]] | None = None
+    complete: Callable[[], Outcome] | None = None
     remark: str = ""
     only: bool = False
     undecided: Diagnosed | None = None  # an unknown failure, left to the process that holds the classifier
+    report: Report | None = None
 
 
 def diagnose_all(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -> Iterator[Outcome]:
@@ -80,20 +82,21 @@ def _serial(inputs: Sequence[str], arguments: Namespace, renderer: ModuleType) -
             yield Outcome(fault=str(result))
             continue
         report = _considered(adjusted(result.report, arguments), arguments)
-        text = _rendered(report, arguments, renderer)
-        outcome = Outcome(text, report.diagnosis.verdict, only=only)
+        outcome = _rendered(report, arguments, renderer)._replace(only=only)
         if arguments.no_archive:
             yield outcome
         else:
             complete = _filing(result._replace(report=report), arguments, renderer)
-            yield outcome._replace(settled=renderer.settled(text), complete=complete)
+            yield outcome._replace(settled=renderer.settled(outcome.text), complete=complete)
 
 
-def _rendered(report: Report, arguments: Namespace, renderer: ModuleType) -> str:
+def _rendered(report: Report, arguments: Namespace, renderer: ModuleType) -> Outcome:
     from triage.cli._output import use_colour, width
 
-    text: str = renderer.render([report], use_colour(arguments), width())
-    return text
+    verdict = report.diagnosis.verdict
+    if getattr(renderer, "WHOLE", False):
+        return Outcome(verdict=verdict, report=report)
+    return Outcome(renderer.render([report], use_colour(arguments), width()), verdict)
 
 
 def _considered(report: Report, arguments: Namespace) -> Report:
@@ -105,13 +108,13 @@ def _considered(report: Report, arguments: Namespace) -> Report:
     return second_opinion(report, with_archive=not arguments.no_archive)
 
 
-def _filing(found: Diagnosed, arguments: Namespace, renderer: ModuleType) -> Callable[[], tuple[str, str]]:
-    def complete() -> tuple[str, str]:
+def _filing(found: Diagnosed, arguments: Namespace, renderer: ModuleType) -> Callable[[], Outcome]:
+    def complete() -> Outcome:
         from triage.library import load_library
         from triage.service.filing import file_and_tell
 
         report, remark = file_and_tell(found.report, found.log, load_library().edition)
-        return _rendered(report, arguments, renderer), remark
+        return _rendered(report, arguments, renderer)._replace(remark=remark)
 
     return complete
 
@@ -170,7 +173,7 @@ def _batch(inputs: list[str]) -> list[Outcome]:
         outcomes.append(Outcome(undecided=found if unknown else None))
     reports, remark = _filed_together([found for _, found in known], arguments)
     for (place, _), report in zip(known, reports, strict=True):
-        outcomes[place] = Outcome(_rendered(report, arguments, renderer), report.diagnosis.verdict, remark=remark)
+        outcomes[place] = _rendered(report, arguments, renderer)._replace(remark=remark)
     return outcomes
 
 
@@ -180,7 +183,7 @@ def _decided(outcome: Outcome, arguments: Namespace, renderer: ModuleType) -> Ou
         return outcome
     found = outcome.undecided._replace(report=_considered(outcome.undecided.report, arguments))
     (report,), remark = _filed_together([found], arguments)
-    return Outcome(_rendered(report, arguments, renderer), report.diagnosis.verdict, remark=remark)
+    return _rendered(report, arguments, renderer)._replace(remark=remark)
 
 
 def _filed_together(found: Sequence[Diagnosed], arguments: Namespace) -> tuple[list[Report], str]:

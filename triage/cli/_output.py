@@ -7,8 +7,12 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from triage.folders import write_whole
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+    from triage.records import Report
 
 
 def add_output_arguments(parser: ArgumentParser) -> None:
@@ -42,23 +46,11 @@ def width(stream: TextIO | None = None) -> int:
     return max(os.get_terminal_size(stream.fileno()).columns, 60)
 
 
-def write_whole(path: str, text: str) -> None:
-    """Writes a file whole or not at all; raises UsageError where it cannot be written."""
-    from triage.errors import UsageError
-
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(text)
-        os.replace(temporary, path)
-    except OSError as fault:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise UsageError(f"{path} cannot be written: {fault.strerror}") from None
-
-
 class Output:
-    """Collects what a command prints; a file is written whole or not at all."""
+    """Collects what a command prints; a file is written whole or not at all.
+
+    A format with ``WHOLE`` draws all reports as one document, when the last one is in.
+    """
 
     def __init__(self, arguments: Namespace, renderer: ModuleType, *, several: bool = False) -> None:
         from triage.errors import UsageError
@@ -67,6 +59,9 @@ class Output:
         self._list = renderer.__name__.endswith(".json")
         self._several = several
         self._parts: list[str] = []
+        self._whole = renderer if getattr(renderer, "WHOLE", False) else None
+        self._colour = use_colour(arguments)
+        self._reports: list[Report] = []
         if self._path and os.path.exists(self._path) and not arguments.force:
             raise UsageError(f"{self._path} exists. Add --force to replace it.")
 
@@ -80,9 +75,13 @@ class Output:
             return
         sys.stdout.write(text)
 
+    def collect(self, report: Report) -> None:
+        """One report of the document that all of them make."""
+        self._reports.append(report)
+
     def begin(self, text: str, *, only: bool) -> bool:
-        """The start of a report whose rest comes later; False where it must wait (a file, a list)."""
-        if self._path or (self._list and not only):
+        """The start of a report whose rest comes later; False where it must wait (a file, a list, a document)."""
+        if self._path or self._whole or (self._list and not only):
             return False
         self._list = self._list and not only
         sys.stdout.write(text)
@@ -90,6 +89,8 @@ class Output:
         return True
 
     def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._whole and self._reports:
+            self._parts.append(self._whole.render(self._reports, self._colour, width()))
         if kind is not None or not self._parts:
             return
         text = "".join(self._parts)

@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
                 codes.add(2)
             else:
                 _write(output, outcome, arguments.quiet)
-                codes.add(_policy(arguments.fail_on, outcome.verdict))
+                codes.add(policy_code(arguments.fail_on, outcome.verdict))
     _catch_up()
     return next(code for code in (2, 4, 1, 0) if code in codes)
 
@@ -77,10 +77,13 @@ def _catch_up() -> None:
 def _write(output: Output, outcome: Outcome, quiet: bool) -> None:
     """Prints what is settled at once; what the archive adds follows."""
     begun = output.begin(outcome.text[: outcome.settled], only=outcome.only)
-    text, remark = outcome.complete() if outcome.complete else (outcome.text, outcome.remark)
-    output.write(text[outcome.settled :] if begun else text)
-    if remark and not quiet:
-        print(f"triage: {remark}", file=sys.stderr)
+    done = outcome.complete() if outcome.complete else outcome
+    if done.report:
+        output.collect(done.report)
+    else:
+        output.write(done.text[outcome.settled :] if begun else done.text)
+    if done.remark and not quiet:
+        print(f"triage: {done.remark}", file=sys.stderr)
 
 
 def check_stage(stage: str) -> None:
@@ -92,7 +95,8 @@ def check_stage(stage: str) -> None:
         raise UnknownName("stage", stage, STAGES)
 
 
-def _policy(policy: str, verdict: str) -> int:
+def policy_code(policy: str, verdict: str) -> int:
+    """The exit code that --fail-on asks for."""
     if policy == "unknown" and verdict == "unknown":
         return 4
     if policy in ("failure", "unknown") and verdict != "no-failure":

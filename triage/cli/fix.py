@@ -70,6 +70,12 @@ def run(arguments: Namespace) -> int:
     gc.enable()  # the entry point turned it off
     _check(arguments)
     renderer = discovery.load("triage.reports", arguments.format)
+    if not hasattr(renderer, "repair"):
+        from triage.errors import UsageError
+
+        raise UsageError(
+            f"--format {arguments.format} shows failures, not repairs: choose text, markdown, html or json"
+        )
     words = arguments.build
     if arguments.undo:
         return _undo(words)
@@ -109,7 +115,8 @@ def _check(arguments: Namespace) -> None:
 
 
 def _show(arguments: Namespace, fixed: Fixed, renderer: object) -> None:
-    from triage.cli._output import use_colour, width, write_whole
+    from triage.cli._output import use_colour, width
+    from triage.folders import write_whole
 
     if arguments.diff:
         text = "".join(change.diff for change in fixed.done.changes)

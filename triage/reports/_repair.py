@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from triage.records import Report
@@ -131,9 +133,8 @@ def number_words(row: Mapping[str, Any]) -> str:
 
 def _diff(done: Remediation, paint: Paint, width: int) -> Iterator[str]:
     lines = [line for change in done.changes for line in _change_lines(change)]
-    for line in lines[:MOST_LINES]:
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-        text = _cut(line, width - 2)
+    for text in itertools.islice(_fitted(lines[: 2 * MOST_LINES], max(width - 2, 40)), MOST_LINES):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(text[:1])
         yield "  " + (paint(style, text) if style else text)
     if len(lines) > MOST_LINES:
         yield paint("dim", f"  and {len(lines) - MOST_LINES} more lines in changes.diff")
@@ -141,6 +142,35 @@ def _diff(done: Remediation, paint: Paint, width: int) -> Iterator[str]:
 
 def _change_lines(change: Change) -> list[str]:
     return [line for line in change.diff.rstrip("\n").split("\n") if not line.startswith("\\ No newline")]
+
+
+def _fitted(lines: Sequence[str], room: int) -> Iterator[str]:
+    """Lines of a diff cut to the room; of a changed line so that the change is seen."""
+    runs = [(sign, list(run)) for sign, run in itertools.groupby(lines, key=lambda line: line[:1])]
+    for (before, gone), (sign, run), (after, come) in zip([("", []), *runs], runs, [*runs[1:], ("", [])], strict=False):
+        others = come if (sign, after) == ("-", "+") else gone if (before, sign) == ("-", "+") else []
+        for line in run:
+            yield line if len(line) <= room else _window(line, others, room)
+
+
+def _window(line: str, others: Sequence[str], room: int) -> str:
+    """A line cut to the room: from shortly before the change where that would not be seen to its end."""
+    if not others:
+        return _cut(line, room)
+    partner = max(others, key=lambda other: _common(line[1:], other[1:]))
+    same = _common(line[1:], partner[1:]) + 1
+    longest = max(len(line), len(partner))
+    end = longest - _common(line[: same - 1 : -1], partner[: same - 1 : -1])
+    start = min(same - room // 4, longest - (room - 2))
+    if end < room or start <= 1:
+        return _cut(line, room)
+    seen = line[start : start + room - 2]
+    return f"{line[0]}…{seen}" if len(line) <= start + room - 2 else f"{line[0]}…{seen[:-1]}…"
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return bisect_left(range(1, min(len(one), len(other)) + 1), x=True, key=lambda size: one[:size] != other[:size])
 
 
 def _hands(done: Remediation, paint: Paint) -> Iterator[str]:

@@ -11,6 +11,7 @@ from triage.reports._repair import repair_dict
 from triage.reports._shape import as_dict
 
 MEDIA_TYPE = "application/json"
+FILE = "report.json"
 
 
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:

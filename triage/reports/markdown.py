@@ -5,21 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from triage.records import Cause, Changed, Incident, Report
+from triage.records import Report
 from triage.remedy import Remediation
-from triage.reports._advice import advice_for
+from triage.reports._failures import Failure, clean, independent
+from triage.reports._markdown import SIMILAR, changes, escaped, name, others, similar, upper
 from triage.reports._repair import HEADLINES, number_words
-from triage.reports._shape import seen_words
 
+__all__ = ["MEDIA_TYPE", "escaped", "render", "repair", "settled"]
 MEDIA_TYPE = "text/markdown"
-_ESCAPED = {ord(char): f"\\{char}" for char in "\\`*_{}[]()#+-!|~"}
-_ESCAPED.update({ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord("@"): "@\u200b", ord("#"): "\\#\u200b"})
-
-
-SIMILAR = "**Similar incidents**"
-
-# what hosts turn into links without any markup
-_LINKING = (("://", ":\u200b//"), ("www.", "www\u200b."), ("WWW.", "WWW\u200b."), ("GH-", "GH\u200b-"))
 
 
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
@@ -34,7 +27,7 @@ def repair(done: Remediation, report: Report | None, colour: bool = False, width
 
 def _repair(done: Remediation) -> Iterator[str]:
     proven = {True: " and proven", None: ", not compared"}.get(done.verified, "") if done.status == "cured" else ""
-    yield f"### {HEADLINES[done.status].capitalize()}{proven}: {done.cause or 'no failure'}"
+    yield f"### {HEADLINES[done.status].capitalize()}{proven}: {name(done.cause or 'no failure')}"
     yield ""
     yield escaped(done.why)
     if done.attempts:
@@ -61,98 +54,23 @@ def _fenced(text: str) -> Iterator[str]:
     """A code block that nothing inside can end."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     yield f"{fence}diff"
-    yield from text.rstrip("\n").replace("\r", "").split("\n")
+    yield from (clean(line, 4000) for line in text.rstrip("\n").split("\n"))
     yield fence
 
 
-def escaped(text: str) -> str:
-    """Log text as plain Markdown text: no markup, mention, reference or HTML works in it."""
-    for word, broken in _LINKING:
-        text = text.replace(word, broken)
-    return text.translate(_ESCAPED)
-
-
 def _report(report: Report) -> Iterator[str]:
-    diagnosis = report.diagnosis
-    if not diagnosis.failure or diagnosis.primary is None:
+    incidents = independent(report)
+    if not incidents:
         yield f"### {escaped(report.source)}: no failure"
         return
-    incident = diagnosis.incidents[diagnosis.primary]
-    cause = incident.causes[0]
-    advice = advice_for(cause.id)
-    yield f"### {cause.verdict.capitalize()}: {cause.id}"
-    yield ""
-    yield f"{escaped(advice.title)} — in {escaped(report.source)}{_about(incident)}"
-    for other in incident.causes[1:]:
-        yield f"or **{other.id}**: {escaped(advice_for(other.id).title)}"
-    yield ""
-    yield "**Decisive lines**"
-    yield ""
-    yield from _lines(cause)
-    yield ""
-    yield f"**Why** {escaped(cause.why)}"
-    for out in incident.ruled_out[:4]:
-        yield f"- not {out.id}: {escaped(out.why)}"
-    yield ""
-    yield "**What to do**"
-    yield ""
-    yield from _cure(incident, cause, advice.words, advice.commands)
-    yield ""
+    yield from upper(Failure(report, incidents[0], (report.source,)))
+    yield from others(incidents[1:])
     if report.changed:
-        yield from _changed(report.changed)
-    yield from _similar(incident)
+        yield from changes(report.changed)
+    yield from similar(incidents[0])
 
 
 def settled(text: str) -> int:
     """How much of a rendered report does not wait for the archive."""
     start = text.rfind(SIMILAR)
     return start if start >= 0 else len(text)
-
-
-def _changed(changed: Changed) -> Iterator[str]:
-    yield f"**What changed** {escaped(changed.sentence)}"
-    for kind, name, before, after in changed.differences[:8]:
-        yield f"- {escaped(kind)} {escaped(name)}: {escaped(before or 'absent')} → {escaped(after or 'absent')}"
-    for line, text, _ in changed.new_lines[:5]:
-        yield f"- new on line {line}: {escaped(text[:300])}"
-    yield ""
-
-
-def _similar(incident: Incident) -> Iterator[str]:
-    if incident.seen is None:
-        yield f"{SIMILAR} the archive was not asked"
-        return
-    yield f"{SIMILAR} {escaped(seen_words(incident.seen))}"
-    if incident.seen.note:
-        yield f"- note: {escaped(incident.seen.note)}"
-    for near in incident.similar:
-        fix = f", cured by {escaped(near.fix)}" if near.fix else ""
-        yield f"- {near.id}: {escaped(near.cause)}, {near.state}{fix}: {escaped(near.why)}"
-
-
-def _about(incident: Incident) -> str:
-    parts = [
-        f"{incident.tool} {incident.tool_version or ''}".strip(),
-        incident.stage,
-        incident.model,
-        incident.precision,
-    ]
-    return " (" + escaped(" · ".join(part for part in parts if part)) + ")"
-
-
-def _lines(cause: Cause) -> Iterator[str]:
-    """An indented code block cannot be closed by anything that stands in the log."""
-    for line in cause.evidence:
-        yield f"    {line.line}: {line.text}"
-
-
-def _cure(incident: Incident, cause: Cause, words: str, commands: Sequence[str]) -> Iterator[str]:
-    if incident.needed:
-        yield f"To be sure, get: {escaped(incident.needed)}"
-    if cause.id == "unknown":
-        return
-    yield words
-    for fix in cause.fixes:
-        yield f"- {fix.title} (`{fix.id}`, {fix.safety})"
-    if commands:
-        yield from ("", "```bash", *commands, "```")

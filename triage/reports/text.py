@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from triage.records import Cause, Changed, Evidence, Incident, Report
 from triage.remedy import Remediation
 from triage.reports._advice import advice_for
+from triage.reports._failures import harmless
 from triage.reports._repair import repair_lines
 from triage.reports._shape import seen_words
 
@@ -19,13 +20,13 @@ SIMILAR, CHANGED = "Similar incidents", "What changed"
 
 def render(reports: Sequence[Report], colour: bool = False, width: int = 100) -> str:
     """All reports, one after the other."""
-    return "\n".join("\n".join(_report(report, _Paint(colour), width)) + "\n" for report in reports)
+    return harmless("\n".join("\n".join(_report(report, _Paint(colour), width)) + "\n" for report in reports))
 
 
 def repair(done: Remediation, report: Report | None, colour: bool = False, width: int = 100) -> str:
     """A repair on one screen: the verdict, what was tried, the proof, the change, and what to type."""
     paint = _Paint(colour)
-    return "\n".join(repair_lines(done, _short(done, report, paint, width), paint, width)) + "\n"
+    return harmless("\n".join(repair_lines(done, _short(done, report, paint, width), paint, width)) + "\n")
 
 
 def _short(done: Remediation, report: Report | None, paint: _Paint, width: int) -> Iterator[str]:

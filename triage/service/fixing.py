@@ -287,6 +287,8 @@ def _write_reports(folder: str, done: Remediation, report: Report | None) -> Non
     endings = {"text/plain": "txt", "application/json": "json", "application/jsonl": "jsonl", "text/markdown": "md"}
     for name in discovery.names("triage.reports"):
         module = discovery.load("triage.reports", name)
+        if getattr(module, "WHOLE", False):
+            continue  # made for a host or a page of its own
         ending = endings.get(module.MEDIA_TYPE, name)
         with open(os.path.join(folder, f"report.{ending}"), "w", encoding="utf-8", errors="replace") as stream:
             stream.write(module.repair(done, report))
