@@ -18,12 +18,19 @@ from triage.records import Fix
 HEADINGS = ("What it means", "How to tell", "How to cure", "When it is something else")
 FRONT_KEYS = (
     "title", "covers", "explained-by", "confused-with", "fixes", "references", "evidence-needed", "classifier-only",
+    "blame", "blame-unless", "transient", "transient-unless",
 )  # fmt: skip
+BLAMES = ("infrastructure",)
 SAFETIES = ("safe", "unsafe", "manual")
 
 
 class Article(NamedTuple):
-    """One cause of the catalogue. ``explained_by`` are the deeper causes that win over it."""
+    """One cause of the catalogue. ``explained_by`` are the deeper causes that win over it.
+
+    ``blame`` is infrastructure where the machine, the network or a service is to blame and not the change;
+    ``transient`` says that trying again can help with nothing changed. Where the decisive lines have one of the words
+    of ``blame_unless``, neither holds; with one of ``transient_unless`` trying again does not help.
+    """
 
     id: str
     group: str
@@ -35,6 +42,10 @@ class Article(NamedTuple):
     references: tuple[str, ...]
     evidence_needed: str
     path: str
+    blame: str = ""
+    transient: bool = False
+    blame_unless: tuple[str, ...] = ()
+    transient_unless: tuple[str, ...] = ()
 
 
 class Knowledge:
@@ -69,7 +80,8 @@ class Knowledge:
         return Article(
             row["id"], row["group"], row["title"], row["covers"], tuple(row["explained-by"]),
             tuple(row["confused-with"]), tuple(Fix(*fix) for fix in row["fixes"]), tuple(row["references"]),
-            row["evidence-needed"], row["path"],
+            row["evidence-needed"], row["path"], row["blame"], row["transient"], tuple(row["blame-unless"]),
+            tuple(row["transient-unless"]),
         )  # fmt: skip
 
     def table(self, name: str) -> list[dict[str, Any]]:
@@ -136,7 +148,7 @@ def _article(path: str, relative: str, faults: list[str]) -> dict[str, Any] | No
     for key in front:
         if key not in FRONT_KEYS:
             faults.append(f"{path}: front matter has an unknown key {key!r}; known are {', '.join(FRONT_KEYS)}")
-    for key in ("explained-by", "confused-with", "fixes", "references"):
+    for key in ("explained-by", "confused-with", "fixes", "references", "blame-unless", "transient-unless"):
         if not isinstance(front.get(key) or [], list):
             faults.append(f"{path}: {key} must be a list, not {front[key]!r:.60}")
             return None
@@ -154,6 +166,8 @@ def _front(front: Mapping[str, Any], path: str, relative: str, faults: list[str]
             faults.append(f"{path}: each fix needs id, title and safety ({', '.join(SAFETIES)})")
             continue
         fixes.append([str(fix["id"]), str(fix.get("title", "")), str(fix["safety"])])
+    if front.get("blame", "") not in ("", *BLAMES) or not isinstance(front.get("transient", False), bool):
+        faults.append(f"{path}: blame must be {' or '.join(BLAMES)}, transient yes or no")
     group, _, stem = relative.replace(os.sep, "/").rpartition("/")
     return {
         "id": stem.removesuffix(".md"),
@@ -166,6 +180,10 @@ def _front(front: Mapping[str, Any], path: str, relative: str, faults: list[str]
         "references": [str(x) for x in front.get("references") or ()],
         "evidence-needed": str(front.get("evidence-needed") or ""),
         "path": relative.replace(os.sep, "/"),
+        "blame": str(front.get("blame") or ""),
+        "transient": bool(front.get("transient")),
+        "blame-unless": [str(x).lower() for x in front.get("blame-unless") or ()],
+        "transient-unless": [str(x).lower() for x in front.get("transient-unless") or ()],
     }
 
 

@@ -104,6 +104,7 @@ class Build(Base):
     __table_args__ = (
         Index("ix_builds_baseline", "model", "stage", "target", "outcome", "at"),
         Index("ix_builds_outcome_at", "outcome", "at"),
+        Index("ix_builds_job", "job", "repository", "at", "branch", "commit", "outcome"),
         Index("ix_builds_environment_digest", "environment_digest", sqlite_where=text("environment_digest IS NOT NULL"),
               postgresql_where=text("environment_digest IS NOT NULL")),
     )  # fmt: skip

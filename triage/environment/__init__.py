@@ -1,8 +1,9 @@
 """Where and with what a build ran, and what differs between two builds.
 
 ``fingerprint`` describes the machine, ``parameters`` the command, ``origin`` where the
-run belongs; ``difference`` and ``parameter_difference`` compare, ``sentence`` says it.
-The first three ask the outside world, each question with a time limit; what is not
+run belongs, ``job`` which job of a CI system it is; ``difference`` and
+``parameter_difference`` compare, ``sentence`` says it.
+The first four ask the outside world, each question with a time limit; what is not
 there is None or empty, never an error. Names are loaded when they are first used.
 """
 
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from triage.environment.changes import Changes, sentence
-    from triage.environment.ci import attempt, origin
+    from triage.environment.ci import attempt, job, job_status, origin, origin_of, refused, run_status
     from triage.environment.commands import parameters
     from triage.environment.compare import Change, difference, parameter_difference
     from triage.environment.probe import fingerprint
@@ -42,17 +43,22 @@ __all__ = [
     "digest",
     "environment_from",
     "fingerprint",
+    "job",
+    "job_status",
     "origin",
+    "origin_of",
     "parameter_difference",
     "parameters",
     "parameters_from",
     "plain",
+    "refused",
+    "run_status",
     "sentence",
     "to_json",
 ]
 _HOMES = {
     "changes": ("Changes", "sentence"),
-    "ci": ("attempt", "origin"),
+    "ci": ("attempt", "job", "job_status", "origin", "origin_of", "refused", "run_status"),
     "commands": ("parameters",),
     "compare": ("Change", "difference", "parameter_difference"),
     "probe": ("fingerprint",),

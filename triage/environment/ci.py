@@ -1,114 +1,170 @@
-"""Where a run belongs: host, CI system, repository, branch, commit, run."""
+"""Where a run belongs: host, CI system, repository, branch, commit, run; and the job, as code hosts know it.
+
+What a system says may be overridden, and a plain shell or a system unknown here be told, by TRIAGE_HOST (a module of
+``triage.ci``), TRIAGE_API_URL, TRIAGE_REPOSITORY, TRIAGE_CHANGE, TRIAGE_COMMIT, TRIAGE_JOB_NAME (which tells the
+jobs of a matrix apart, where the system does not) and TRIAGE_JOB_STATUS.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any
 
-from triage.environment.place import asked, told, without_password
+from triage.environment.place import asked, told
 from triage.environment.records import Revision
+from triage.environment.systems import _values as values
+from triage.environment.systems import system_of
 from triage.ingest.text import plain
-from triage.records import Origin
+from triage.records import Job, Origin
+
+SHELL = "shell"
+_ENDINGS = {  # the words of all systems, and what they come to; nothing ran to its end where a run was skipped
+    **dict.fromkeys(("failure", "failed", "timed_out", "startup_failure"), "failure"),
+    **dict.fromkeys(("success", "passed"), "success"),
+    **dict.fromkeys(("cancelled", "canceled", "canceling", "aborted", "skipped", "neutral", "stale", "action_required"),
+                    "cancelled"),
+}  # fmt: skip
+_HOST = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 
-class _System(NamedTuple):
-    """A CI system: the variable that marks it, and variables to read, the first that is set counts."""
+def job(environ: Mapping[str, str] | None = None, *, name: str | None = None, cwd: str | None = None) -> Job:
+    """The job that runs here: from the CI system's variables, else from git in the working folder.
 
-    name: str
-    mark: str
-    repository: tuple[str, ...]
-    branch: tuple[str, ...]
-    commit: tuple[str, ...]
-    url: tuple[str, ...]
-    job: tuple[str, ...]
-    attempt: str | None = None
-    first: int = 1  # what the attempt counts from
-
-
-_ACTIONS = (
-    ("GITHUB_REPOSITORY",), ("GITHUB_HEAD_REF", "GITHUB_REF_NAME"), ("GITHUB_SHA",), (), ("GITHUB_JOB",),
-    "GITHUB_RUN_ATTEMPT",
-)  # fmt: skip
-_SYSTEMS = (  # those that also set GitHub's variables come before GitHub
-    _System("forgejo", "FORGEJO_ACTIONS", *_ACTIONS),
-    _System("gitea", "GITEA_ACTIONS", *_ACTIONS),
-    _System("github", "GITHUB_ACTIONS", *_ACTIONS),
-    _System(
-        "gitlab", "GITLAB_CI", ("CI_PROJECT_PATH",), ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME"),
-        ("CI_COMMIT_SHA",), ("CI_JOB_URL", "CI_PIPELINE_URL"), ("CI_JOB_NAME",),
-    ),
-    _System(
-        "buildkite", "BUILDKITE", ("BUILDKITE_REPO",), ("BUILDKITE_BRANCH",), ("BUILDKITE_COMMIT",),
-        ("BUILDKITE_BUILD_URL",), ("BUILDKITE_LABEL", "BUILDKITE_STEP_KEY"), "BUILDKITE_RETRY_COUNT", 0,
-    ),
-    _System(
-        "jenkins", "JENKINS_URL", ("GIT_URL", "GIT_URL_1"), ("CHANGE_BRANCH", "BRANCH_NAME", "GIT_BRANCH"),
-        ("GIT_COMMIT",), ("BUILD_URL", "RUN_DISPLAY_URL"), ("JOB_NAME",),
-    ),
-)  # fmt: skip
-
-
-def origin(environ: Mapping[str, str] | None = None, *, cwd: str | None = None) -> Origin:
-    """Origin of what runs here: from the CI system's variables, else from git in the working folder.
-
-    ``ci`` is github, gitlab, jenkins, buildkite, gitea or forgejo, None elsewhere; no
-    address holds a password.
+    Args:
+        environ: the variables; default ours.
+        name: its name; default TRIAGE_JOB_NAME, else what the system calls it.
+        cwd: the working folder; default ours.
     """
     environ = os.environ if environ is None else environ
-    system = _system(environ)
-    if system is None:
-        return _local(told(asked(cwd or os.getcwd())))
-    repository = _first(environ, system.repository)
-    return Origin(
-        host=_host(),
-        ci=system.name,
-        repository=without_password(repository) if repository else None,
-        branch=_first(environ, system.branch),
-        commit=_first(environ, system.commit),
-        run_url=_run_url(environ, system),
-        job=_first(environ, system.job),
-    )
+    system = system_of(environ)
+    found = system.job(environ) if system else _hosted(_local(cwd), environ)
+    return _overridden(found, environ, name)
+
+
+def origin(environ: Mapping[str, str] | None = None, *, cwd: str | None = None, name: str | None = None) -> Origin:
+    """Origin of what runs here, as builds are filed: see ``job`` for the arguments.
+
+    ``ci`` is github, gitlab, jenkins, buildkite, gitea or forgejo, None elsewhere; no address holds a password. The
+    commit is the one that was built, which for a change may be a merge that was made to test it.
+    """
+    environ = os.environ if environ is None else environ
+    system = system_of(environ)
+    found = _filed(system, environ, system.job(environ)) if system else _local(cwd)
+    return origin_of(_overridden(found, environ, name))
+
+
+def origin_of(found: Job) -> Origin:
+    """A job as the archive files its builds.
+
+    A change from a branch that is called as the one it goes to (``main`` of a fork) is filed as ``#5:main``: nothing
+    that is not yet on the main branch may count as a build of it.
+    """
+    branch, change = found.branch, found.change
+    own = {found.base, found.default_branch} - {None}
+    if change and branch and (branch in own or (not own and not found.trusted)):
+        branch = f"#{change}:{branch}"
+    system = None if found.system == SHELL else found.system
+    name = None if (found.system, found.name) == (SHELL, SHELL) else found.name
+    return Origin(_machine(), system, found.repository, branch, found.commit, found.run_url, name)
 
 
 def attempt(environ: Mapping[str, str] | None = None) -> int | None:
     """How often the CI system has run this job, from 1; None where it does not say."""
     environ = os.environ if environ is None else environ
-    system = _system(environ)
-    text = environ.get(system.attempt or "", "") if system else ""
-    return int(text) + 1 - system.first if system and text.isascii() and text.isdigit() else None
+    counts: Any = getattr(system_of(environ), "attempt", None)
+    times: int | None = counts(environ) if counts else None
+    return times
 
 
-def _system(environ: Mapping[str, str]) -> _System | None:
-    return next((system for system in _SYSTEMS if environ.get(system.mark, "").lower() not in ("", "false")), None)
+def job_status(environ: Mapping[str, str] | None = None) -> str | None:
+    """How the job has ended: failure, success or cancelled; None where nobody says it, most of all while it runs."""
+    environ = os.environ if environ is None else environ
+    return _ENDINGS.get(environ.get("TRIAGE_JOB_STATUS", "").lower()) or _said(environ, "status")
 
 
-def _run_url(environ: Mapping[str, str], system: _System) -> str | None:
-    if system.url:
-        url = _first(environ, system.url)
-        job = environ.get("BUILDKITE_JOB_ID")
-        url = f"{url}#{job}" if url and job and system.name == "buildkite" else url
-        return plain(url) if url else None
-    number = environ.get("GITHUB_RUN_ID" if system.name == "github" else "GITHUB_RUN_NUMBER")
-    server, repository = environ.get("GITHUB_SERVER_URL"), environ.get("GITHUB_REPOSITORY")
-    if not (number and server and repository):
-        return None
-    url = f"{server}/{repository}/actions/runs/{number}"
-    times = attempt(environ) or 1
-    return plain(f"{url}/attempts/{times}" if times > 1 and system.name == "github" else url)
+def run_status(environ: Mapping[str, str] | None = None) -> str | None:
+    """The same of the run that this job is told about (a ``workflow_run``); None where it is told about none."""
+    return _said(os.environ if environ is None else environ, "run_status")
 
 
-def _local(revision: Revision | None) -> Origin:
-    where = revision or Revision(None, None, False, None)
-    return Origin(_host(), None, where.remote, where.branch, where.commit)
+def refused(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """What is wrong with TRIAGE_HOST and its kin, a sentence each; such values are passed over."""
+    environ = os.environ if environ is None else environ
+    return tuple(
+        f"{variable} is {plain(environ[variable])[:80]!r}, which is {words}; it is passed over."
+        for variable, (read, words) in _OVERRIDES.items()
+        if environ.get(variable) and not read(environ[variable])
+    )
 
 
-def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    found = next((environ[name] for name in names if environ.get(name)), None)
-    return plain(found)[:500] if found else None
+def _said(environ: Mapping[str, str], question: str) -> str | None:
+    answer: Any = getattr(system_of(environ), question, None)
+    return _ENDINGS.get(str(answer(environ)).lower()) if answer else None
 
 
-def _host() -> str | None:
+def _host(value: str) -> str | None:
+    return value if _HOST.fullmatch(value) else None
+
+
+def _repository(value: str) -> str | None:
+    return values.repository(value, deep=True)
+
+
+_OVERRIDES: Mapping[str, tuple[Any, str]] = {
+    "TRIAGE_HOST": (_host, "no name of a code host: github, gitlab, gitea"),
+    "TRIAGE_API_URL": (values.address, "no address: https://host/path"),
+    "TRIAGE_REPOSITORY": (_repository, "no repository: owner/name"),
+    "TRIAGE_CHANGE": (values.number, "no number of a pull or merge request"),
+    "TRIAGE_COMMIT": (values.commit, "no commit: 7 to 64 hexadecimal digits"),
+}
+
+
+def _overridden(found: Job, environ: Mapping[str, str], name: str | None) -> Job:
+    """A job with what a person states of it."""
+    host, api, repository, change, commit = (
+        read(environ[variable]) if environ.get(variable) else None for variable, (read, _) in _OVERRIDES.items()
+    )
+    if host and host != found.host and not api:
+        from triage.environment.systems._hosts import api_of
+
+        found = found._replace(api=api_of(host))  # never another host's: it would be handed this one's token
+    given = name or values.first(environ, "TRIAGE_JOB_NAME")
+    return found._replace(
+        name=(given and values.named(values.text(given, 2000))) or found.name or found.system,
+        host=host or found.host,
+        api=api.rstrip("/") if api else found.api,
+        repository=repository or found.repository,
+        change=change or found.change,
+        commit=commit or found.commit,
+    )
+
+
+def _filed(system: ModuleType, environ: Mapping[str, str], found: Job) -> Job:
+    differently: Any = getattr(system, "filed", None)
+    filed: Job = differently(environ, found) if differently else found
+    return filed
+
+
+def _local(cwd: str | None) -> Job:
+    """The job of a plain shell; its repository is the address that git has."""
+    where = told(asked(cwd or os.getcwd())) or Revision(None, None, False, None)
+    return Job(SHELL, SHELL, repository=where.remote, commit=where.commit, branch=where.branch)
+
+
+def _hosted(found: Job, environ: Mapping[str, str]) -> Job:
+    """The same on its code host."""
+    from triage.environment.systems._hosts import place_of
+
+    place = place_of(found.repository, environ.get("TRIAGE_HOST"))
+    if place is None:
+        return found._replace(repository=None)
+    return found._replace(repository=place.repository, host=place.host, api=place.api)
+
+
+def _machine() -> str | None:
     import socket
 
     return plain(socket.gethostname()) or None

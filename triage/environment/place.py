@@ -96,6 +96,13 @@ def told(questions: tuple[Question, Question]) -> Revision | None:
     )
 
 
+def revision_of(name: str, folder: str | None = None) -> str | None:
+    """The commit that git in a folder calls so; None where it knows no such name."""
+    words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    answer = ask((*_GIT, *words), _LIMIT, cwd=folder if folder and os.path.isdir(folder) else None, env=_QUIET).answer()
+    return (answer or "").strip() or None
+
+
 def without_password(address: str) -> str:
     """An address of a repository without user, password and query.
 

@@ -1,0 +1,43 @@
+"""Forgejo Actions.
+
+The mark is FORGEJO_ACTIONS. The other variables are GitHub's, with their names: GITHUB_WORKFLOW, GITHUB_JOB,
+GITHUB_REPOSITORY, GITHUB_SHA, GITHUB_REF, GITHUB_REF_NAME, GITHUB_HEAD_REF, GITHUB_BASE_REF, GITHUB_EVENT_NAME,
+GITHUB_EVENT_PATH, GITHUB_RUN_ID. Other than there, GITHUB_API_URL ends in /api/v1 (where it is not set it is
+taken from GITHUB_SERVER_URL), and the page of a run goes by GITHUB_RUN_NUMBER and
+is the same for every attempt; the attempt is put behind it, so that two builds have two addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triage.environment.systems import _actions
+from triage.environment.systems import _values as values
+from triage.environment.systems._hosts import api_of
+from triage.records import Job
+
+
+def here(environ: Mapping[str, str]) -> bool:
+    """FORGEJO_ACTIONS."""
+    return values.is_set(environ, "FORGEJO_ACTIONS")
+
+
+def job(environ: Mapping[str, str]) -> Job:
+    """The job that runs."""
+    found = _actions.job_of(environ, _actions.event_of(environ), "forgejo", "gitea")
+    server = values.address(environ.get("GITHUB_SERVER_URL"))
+    page = _actions.run_address(environ, values.number(environ.get("GITHUB_RUN_NUMBER")))
+    return found._replace(
+        api=found.api or api_of("gitea", server and server.rstrip("/")),
+        run_url=f"{page}#attempt-{found.attempt}" if page and found.attempt > 1 else page,
+    )
+
+
+def filed(environ: Mapping[str, str], found: Job) -> Job:
+    """The commit that was built."""
+    return found._replace(commit=values.commit(environ.get("GITHUB_SHA")))
+
+
+def attempt(environ: Mapping[str, str]) -> int | None:
+    """GITHUB_RUN_ATTEMPT, which newer versions set."""
+    return _actions.attempt_of(environ)
