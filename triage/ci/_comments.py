@@ -1,0 +1,65 @@
+"""The comments of one change, on hosts that list, create and edit them: what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from triage.ci._marker import marker_of
+from triage.ci._message import Posted
+from triage.ci._thread import Note
+from triage.ci._wire import Wire, records
+
+
+class Shape(NamedTuple):
+    """Where a host keeps the comments of a change, and how it names their parts.
+
+    ``mine`` tells by the author's record whether we wrote a comment; ``link`` gives its address.
+    """
+
+    path: str
+    one: Callable[[str], str]
+    limit: int
+    mine: Callable[[Mapping[str, Any]], bool]
+    link: Callable[[Mapping[str, Any]], str | None]
+    author: str = "user"
+    edit: str = "PATCH"
+    size: int = 100
+    size_name: str = "per_page"
+    params: Mapping[str, str] = {}
+
+
+class Comments:
+    """A Thread (see _thread) of one host."""
+
+    def __init__(self, wire: Wire, shape: Shape) -> None:
+        self._wire = wire
+        self._shape = shape
+        self.limit = shape.limit
+
+    def own(self, key: str) -> Note | None:
+        """The oldest comment by ourselves that begins with the marker of this key."""
+        shape = self._shape
+        for page in self._wire.pages(shape.path, shape.params, shape.size, shape.size_name):
+            for item in records(self._wire, shape.path, page):
+                body, author, number = item.get("body"), item.get(shape.author), item.get("id")
+                if not isinstance(body, str) or not isinstance(author, Mapping) or type(number) is not int:
+                    if (
+                        item.get("body", "") is None or item.get(shape.author, "") is None
+                    ):  # no text; an author who is gone
+                        continue
+                    raise self._wire.strange(shape.path, "a comment has no id, no text or no author")
+                marker = marker_of(body)
+                if marker and marker.key == key and shape.mine(author):
+                    return Note(str(number), shape.link(item), body)
+        return None
+
+    def create(self, body: str) -> Posted:
+        """A new comment."""
+        done = self._wire.write("POST", self._shape.path, {"body": body})
+        return Posted("not-sent") if done is None else Posted("created", self._shape.link(done))
+
+    def update(self, note: Note, body: str) -> Posted:
+        """The same comment with another text."""
+        done = self._wire.write(self._shape.edit, self._shape.one(note.id), {"body": body})
+        return Posted("not-sent", note.url) if done is None else Posted("updated", self._shape.link(done) or note.url)
