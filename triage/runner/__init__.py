@@ -27,9 +27,10 @@ from triage.runner.capture import Capture
 from triage.runner.signals import Relay, has_terminal
 from triage.runner.streams import Wiring, wire
 
-__all__ = ["GRACE", "NOT_EXECUTABLE", "NOT_FOUND", "Capture", "Run", "run_command"]
+__all__ = ["ENDING", "GRACE", "NOT_EXECUTABLE", "NOT_FOUND", "Capture", "Run", "run_command"]
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells say it
+ENDING = "Process completed with exit code"  # the last line of the log of a run that failed
 GRACE = 2.0  # seconds after the command ended; a pipe that others still hold open is given up then
 
 

@@ -7,13 +7,14 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from threading import Lock
+from threading import Event, Lock
 from types import TracebackType
 from typing import Self
 
 LIMIT = 2 << 30  # bytes that go to the disk
 TAIL = 8 << 20  # bytes of the end that stay in memory where the disk takes no more
 _CHUNK = 1 << 20
+_LOOK = 0.05  # seconds between looks at a log that grows
 
 
 class Capture:
@@ -34,6 +35,7 @@ class Capture:
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self._lock = Lock()
+        self._complete = Event()
         self._file = -1
         self._folder: str | None = None
         try:
@@ -84,11 +86,27 @@ class Capture:
         if self.cut and not self.fault:
             self.fault = f"the log is longer than {self._limit:,} bytes: {self.cut:,} bytes before its end are not kept"
 
-    def chunks(self) -> Iterator[bytes]:
-        """The log from its start, in pieces of up to 1 MiB; can be asked for again and again."""
+    def finish(self) -> None:
+        """Nothing more will be added: those who follow the log come to its end."""
+        self._complete.set()
+
+    def follow(self) -> Iterator[bytes]:
+        """As ``chunks``, from the start of the log while it still grows; ends after ``finish``."""
         position = 0
+        while not self._complete.wait(_LOOK):
+            while self._written - position >= _CHUNK:
+                data = self._read(position)
+                position += len(data)
+                yield data
+        yield from self.chunks(position)
+
+    def _read(self, position: int) -> bytes:
+        return os.pread(self._file, min(_CHUNK, self._written - position), position)
+
+    def chunks(self, position: int = 0) -> Iterator[bytes]:
+        """The log from its start, or from a position, in pieces of up to 1 MiB; can be asked for again and again."""
         while self._file >= 0 and position < self._written:
-            data = os.pread(self._file, min(_CHUNK, self._written - position), position)
+            data = self._read(position)
             if not data:
                 break
             position += len(data)

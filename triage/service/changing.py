@@ -18,9 +18,9 @@ from triage.environment import (
 )
 from triage.environment.versions import direction
 from triage.records import Changed
+from triage.runner import ENDING
 
 MOST_LINES = 20
-ENDING = "Process completed with exit code"  # our own last line of a run's log
 
 
 def changed(connection: Any, build: int) -> Changed | None:

@@ -1,27 +1,25 @@
-"""``triage run``: a build with its output passed on; good builds become baselines, failed ones incidents."""
+"""``triage run``: a build with its output passed on; good builds become baselines, failed ones incidents.
+
+All that is heavy is loaded, and the log is read, while the build runs: when it ends the verdict is there.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from threading import Event
+from typing import TYPE_CHECKING, NamedTuple
 
-from triage.archive import baselines
-from triage.archive.session import Archive
-from triage.diagnose.baseline import line_prints
-from triage.environment import Environment, Parameters, fingerprint, origin, parameters, plain
-from triage.errors import TriageError
-from triage.inputs import Log
-from triage.library import load_library
-from triage.records import Report
-from triage.runner import Capture, run_command
+from triage.records import Origin, Report
+from triage.runner import ENDING, Capture, run_command
 from triage.runner import Run as Ran
-from triage.service.changing import ENDING, changed
-from triage.service.diagnosis import Diagnosed, diagnose_log
-from triage.service.filing import Run, file, new_build, open_archive, told
-from triage.service.opinion import second_opinion
+
+if TYPE_CHECKING:
+    from triage.environment import Environment, Parameters
+    from triage.service.diagnosis import Diagnosed
+    from triage.service.filing import Run
 
 # what a shell says of a command that a signal ended
 _ENDINGS = {
@@ -55,39 +53,110 @@ def run_build(
     command: Sequence[str],
     kind: Kind,
     *,
+    shown: Sequence[str] = (),
     with_archive: bool = True,
+    where: Origin | None = None,
+    env: Mapping[str, str] | None = None,
     settled: Callable[[Report], None] = lambda _: None,
+    ended: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
     """Runs a build to its end, diagnoses it if it failed, and files it either way.
 
     Args:
         command: program and arguments.
         kind: what a person said of it; the rest is read from the command.
+        shown: the command as a person typed it, where what is run is a script that somebody made of it.
         with_archive: whether to file it and to ask what changed.
+        where: the place it is filed under; default what the CI system or git says.
+        env: the build's environment; default ours.
         settled: is handed the report before the archive is touched.
+        ended: is handed the exit code as soon as the command has ended.
     """
-    with Capture() as capture, ThreadPoolExecutor(1) as pool:
-        machine = pool.submit(fingerprint, command)
-        given = parameters(command)
-        ran = run_command(command, keep=capture)
-        kind = _completed(kind, command, given)
-        found = diagnose_log(Log(_name(command), _with_ending(capture.chunks(), ran)), load_library())
+    with Capture() as capture, ThreadPoolExecutor(4) as pool:
+        beside = _Beside(pool, capture, shown or command, with_archive=with_archive)
+        try:
+            ran = run_command(command, keep=capture, env=env)
+            ended(ran.exit_code)
+            beside.ended(ran)
+        finally:
+            capture.finish()
+        found = beside.reading.result()
         failed = ran.exit_code != 0
         if failed and found.report.diagnosis.verdict == "unknown":
+            from triage.service.opinion import second_opinion
+
             found = found._replace(report=second_opinion(found.report, with_archive=with_archive))
         if failed:
             settled(found.report)
         remark = ran.note or ""
         if not with_archive:
             return Outcome(ran.exit_code, found.report if failed else None, remark)
-        run = _run(ran, kind, given, machine, found, capture)
-    report, said = _filed(found, run)
+        given = beside.given.result()
+        run = _run(ran, _completed(kind, shown or command, given), given, beside, found)
+    report, said = _filed(found, run, where)
     return Outcome(ran.exit_code, report if failed else None, "; ".join(filter(None, (remark, said))))
 
 
-def _run(
-    ran: Ran, kind: Kind, given: Parameters, machine: Future[Environment], found: Diagnosed, capture: Capture
-) -> Run:
+class _Beside:
+    """What is done beside the build, each in a thread that imports what it needs."""
+
+    def __init__(
+        self, pool: ThreadPoolExecutor, capture: Capture, command: Sequence[str], *, with_archive: bool
+    ) -> None:
+        self._ran: Future[Ran] = Future()
+        self._failed = Event()
+        log = _with_ending(capture.follow(), self._ran)
+        self.reading: Future[Diagnosed] = pool.submit(_diagnosed, _name(command), log)
+        if with_archive:
+            self.given: Future[Parameters] = pool.submit(_parameters, command)
+            self.machine: Future[Environment] = pool.submit(_machine, command)
+            self.prints: Future[bytes] = pool.submit(_prints, self._unless_failed(capture.follow()))
+
+    def ended(self, ran: Ran) -> None:
+        """How the command ended; a log of a failed one is no baseline."""
+        if ran.exit_code:
+            self._failed.set()
+        self._ran.set_result(ran)
+
+    def _unless_failed(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._failed.is_set():
+                return
+            yield chunk
+
+
+def _diagnosed(name: str, chunks: Iterator[bytes]) -> Diagnosed:
+    from triage.inputs import Log
+    from triage.library import load_library
+    from triage.service.diagnosis import diagnose_log
+
+    return diagnose_log(Log(name, chunks), load_library())
+
+
+def _parameters(command: Sequence[str]) -> Parameters:
+    """Also loads what filing needs, so that it is there when the build ends."""
+    import triage.service.filing_runs  # noqa: F401
+    from triage.environment import parameters
+
+    return parameters(command)
+
+
+def _machine(command: Sequence[str]) -> Environment:
+    from triage.environment import fingerprint
+
+    return fingerprint(command)
+
+
+def _prints(chunks: Iterable[bytes]) -> bytes:
+    from triage.diagnose.baseline import line_prints
+
+    return line_prints(chunks)
+
+
+def _run(ran: Ran, kind: Kind, given: Parameters, beside: _Beside, found: Diagnosed) -> Run:
+    from triage.environment import plain
+    from triage.service.filing import Run
+
     good = ran.exit_code == 0 and found.report.diagnosis.verdict != "named"
     return Run(
         key=f"{ran.started.isoformat()} {os.getpid()}",
@@ -96,44 +165,29 @@ def _run(
         parameters=plain(given),
         seconds=round(ran.seconds, 3),
         exit_code=ran.exit_code,
-        environment={"machine": plain(machine.result()), "log": dict(found.report.diagnosis.environment)},
-        prints=line_prints(capture.chunks()) if good else None,
+        environment={"machine": plain(beside.machine.result()), "log": dict(found.report.diagnosis.environment)},
+        prints=beside.prints.result() if good else None,
         started=ran.started,
         model=kind.model,
         stage=kind.stage,
     )
 
 
-def _filed(found: Diagnosed, run: Run) -> tuple[Report, str]:
-    report = found.report
-    try:
-        with open_archive() as archive:
-            (filed,) = file(archive, [new_build(report, found.log, load_library().edition, origin(), run)])
-            if run.exit_code:
-                return _told(archive, told(archive, report, filed), filed.build_key), ""
-    except TriageError as fault:
-        return report, f"not filed: {fault}"
-    if run.prints is None:
-        cause = report.diagnosis.incidents[0].causes[0]
-        return (
-            report,
-            f"the command succeeded, but line {cause.evidence[0].line} says {cause.id}; not kept as a baseline",
-        )
-    what = ", ".join(filter(None, (run.model, run.stage, run.target)))
-    return report, f"kept as the baseline of {what or 'this command'}"
+def _filed(found: Diagnosed, run: Run, where: Origin | None) -> tuple[Report, str]:
+    from triage.service.filing_runs import file_run
+
+    return file_run(found, run, where)
 
 
-def _told(archive: Archive, report: Report, key: str) -> Report:
-    with archive.read() as connection:
-        return report._replace(changed=changed(connection, baselines.build_id(connection, key)))
-
-
-def _with_ending(chunks: Iterator[bytes], ran: Ran) -> Iterator[bytes]:
+def _with_ending(chunks: Iterator[bytes], ended: Future[Ran]) -> Iterator[bytes]:
     """The log, and below it how the command ended, as a shell or a CI system would print it."""
     last = b"\n"
     for chunk in chunks:
         yield chunk
         last = chunk[-1:] or last
+    if not ended.done():  # nothing was started
+        return
+    ran = ended.result()
     if ran.exit_code == 0:
         return
     ending = _ENDINGS.get(signal.Signals(ran.signal)) if ran.signal else None
