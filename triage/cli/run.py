@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,11 +52,18 @@ def run(arguments: Namespace) -> int:
         check_stage(arguments.stage)
     discovery.load("triage.reports", arguments.format)
     gc.enable()  # the entry point turned it off
+    from triage.cli._edge import build_code
+
+    return build_code(lambda ended: _run(arguments, ended))
+
+
+def _run(arguments: Namespace, ended: Callable[[int], None]) -> int:
     from triage.service.running import Kind, run_build
 
     shown = _Shown(arguments)
     kind = Kind(arguments.model, arguments.stage, arguments.target)
-    outcome = run_build(arguments.command, kind, with_archive=not arguments.no_archive, settled=shown.begin)
+    with_archive = not arguments.no_archive
+    outcome = run_build(arguments.command, kind, with_archive=with_archive, settled=shown.begin, ended=ended)
     if outcome.report:
         shown.end(outcome.report)
     if outcome.remark and not arguments.quiet:
@@ -85,7 +93,7 @@ class _Shown:
         """The whole report, or what of it was not yet said."""
         text = self._text(report)
         if self._arguments.report:
-            from triage.cli._output import write_whole
+            from triage.folders import write_whole
 
             write_whole(self._arguments.report, text)
             print(f"triage: the report is in {self._arguments.report}", file=sys.stderr)

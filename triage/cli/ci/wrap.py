@@ -1,0 +1,100 @@
+"""Run a build as it is, and when it fails say why: in the log, as annotations, in the job summary, as a comment.
+
+Everything after ``--`` is the command. Its output stays live and its exit code is the exit code, whatever happens to
+the reports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from triage.service.examining import Examined
+
+EXAMPLE = """
+triage ci wrap -- trtexec --onnx=model.onnx --fp16
+triage ci wrap --comment --name "engine / int8" -- make engine
+triage ci wrap --out triage-report -- python export.py
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Arguments of ``triage ci wrap``."""
+    from triage.cli.ci._common import add_host_arguments, add_job_arguments, add_place_arguments
+
+    parser.add_argument("command", nargs="*", metavar="-- CMD", help="the build, exactly as you run it")
+    parser.add_argument("--model", help="name of the model (default: the first model file that the command names)")
+    parser.add_argument("--stage", help="export, convert, quantize, build, load, run, serve or accuracy")
+    parser.add_argument("--target", help="what is built for (default: the program and its script)")
+    add_job_arguments(parser)
+    add_place_arguments(parser)
+    add_host_arguments(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Runs it; gives the command's own exit code."""
+    import gc
+
+    from triage.errors import UsageError
+
+    if not arguments.command:
+        raise UsageError("name the build to run: triage ci wrap -- trtexec --onnx=model.onnx")
+    if arguments.stage:
+        from triage.cli.diagnose import check_stage
+
+        check_stage(arguments.stage)
+    gc.enable()
+    from triage.cli._edge import build_code
+
+    return build_code(lambda ended: _run(arguments, ended))
+
+
+def _run(arguments: Namespace, ended: Callable[[int], None]) -> int:
+    from triage.cli.ci._common import comment, job_here, remark, send_webhook, tell
+    from triage.environment import origin_of
+    from triage.service.examining import judged
+    from triage.service.running import Kind, run_build
+
+    job = job_here(arguments)
+    kind = Kind(arguments.model, arguments.stage, arguments.target)
+    with_archive = not arguments.no_archive
+    outcome = run_build(
+        arguments.command, kind, shown=getattr(arguments, "shown", ()), with_archive=with_archive,
+        where=origin_of(job), env=_without_secrets(), ended=ended,
+    )  # fmt: skip
+    if outcome.remark:
+        remark(arguments, outcome.remark)
+    status = "failure" if outcome.report else "success"
+    found = judged([outcome.report] if outcome.report else [], job, status, with_archive=with_archive)
+    if outcome.report:
+        _print(found)
+    tell(found, arguments)
+    said = None
+    if arguments.comment or arguments.dry_run:
+        arguments.told = True
+        said = comment(found, arguments)
+    send_webhook(found, arguments, said)
+    return outcome.exit_code
+
+
+def _without_secrets() -> dict[str, str]:
+    """The environment of the build: it has no use for what lets triage write comments."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not (name.startswith("TRIAGE_") and name.endswith(("_TOKEN", "_SECRET"))) and "TRIAGE_INPUT_" not in name
+    }
+
+
+def _print(found: Examined) -> None:
+    """The report on standard error, below the build's own output."""
+    from triage import discovery
+    from triage.ci._here import annotates, harmless
+
+    text = discovery.load("triage.reports", "text").render(list(found.reports))
+    print("\n" + (harmless(text) if annotates(found.job) else text), end="", file=sys.stderr, flush=True)
