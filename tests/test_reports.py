@@ -423,3 +423,30 @@ def test_a_repair_has_a_clear_answer_in_every_format(form):
         assert all(json.loads(text) for text in texts)
     else:
         assert texts[0] != texts[1]
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/home/runner/work/models/models/tools/export.py", line 12, in <module>
+    main()
+    ^^^^^^
+  File "/home/runner/work/models/models/tools/export.py", line 7, in main
+    torch.onnx.export(model, x, "m.onnx")
+    ~~~~~~~~~~~~~~~~~^^^^^^^^^^^^^^^^^^^^
+  File "/opt/python/lib/python3.13/site-packages/torch/onnx/utils.py", line 500, in export
+    raise errors.UnsupportedOperatorError(
+    ...<3 lines>...
+    )
+torch.onnx.errors.UnsupportedOperatorError: Exporting the operator 'aten::celu' to ONNX opset version 9 is not \
+supported. Support for this operator was added in version 12, try exporting with this version.
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "2026-11-22T01:00:00.0000000Z "])
+def test_an_annotation_stands_on_the_last_own_line_of_the_traceback(prefix):
+    log = "".join(f"{prefix}{line}\n" for line in ["step 1 of 2", *TRACEBACK.splitlines()])
+    assert render(diagnose(log, name="b.log"), "github").startswith("::error file=tools/export.py,line=7,title=")
+
+
+def test_a_traceback_that_ended_before_is_not_taken_for_this_failure_s():
+    log = TRACEBACK.replace("torch.onnx.errors", "warned.about") + "retrying\nfailed again\n" + PROFILE_MISSING
+    assert "file=" not in render(diagnose(log, name="b.log"), "github").split("profile-missing")[1]

@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 
 class Evidence(NamedTuple):
-    """A decisive line; ``start`` and ``end`` mark the part that the rule matched."""
+    """A decisive line; ``start`` and ``end`` mark the part that the rule matched.
+
+    ``frames`` are the lines that name a file of the Python traceback which this line ends, the innermost last.
+    """
 
     line: int
     text: str
@@ -19,6 +22,7 @@ class Evidence(NamedTuple):
     end: int = 0
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
 
 
 class Fix(NamedTuple):

@@ -185,7 +185,8 @@ def evidence_of(hit: RawHit, *, with_neighbours: bool = True) -> Evidence:
     end = len(shown(hit.text[: hit.end]))
     before = _neighbours(hit.before) if with_neighbours and hit.before else ()
     after = _neighbours(hit.after.rstrip()) if with_neighbours and hit.after.strip() else ()
-    return Evidence(hit.line, text, min(start, len(text)), min(end, len(text)), before, after)
+    frames = tuple(shown(line, 400) for line in hit.frames.split(b"\n")) if hit.frames else ()
+    return Evidence(hit.line, text, min(start, len(text)), min(end, len(text)), before, after, frames)
 
 
 def _neighbours(lines: bytes) -> tuple[str, ...]:

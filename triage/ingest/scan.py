@@ -24,10 +24,14 @@ FOLLOWING_LINES = 400
 SIDE_BYTES = 600
 CONTEXT_LINES = 2
 CONTEXT_BYTES = 1024
+TRACEBACK_BYTES, FRAMES = 16 << 10, 24
 
 
 class RawHit(NamedTuple):
-    """A pattern confirmed in a line; everything still bytes, decoded only when shown."""
+    """A pattern confirmed in a line; everything still bytes, decoded only when shown.
+
+    ``frames`` are the lines that name a file of the Python traceback that ends here.
+    """
 
     pattern: int
     line: int
@@ -37,6 +41,7 @@ class RawHit(NamedTuple):
     groups: tuple[bytes | None, ...]
     before: bytes
     after: bytes
+    frames: bytes = b""
 
 
 class Scanner:
@@ -105,11 +110,12 @@ class Scanner:
             found, text = self._search(index, text)
             if found is None:
                 continue
-            before = after = b""
+            before = after = frames = b""
             if kinds[index] == "m":
                 before = _before(data, start) if start > CONTEXT_BYTES else _before(self._above + data[:start], None)
                 after = _after(data, end) if end + CONTEXT_BYTES < len(data) else _after(data[end:] + self._below, 0)
-            self.hits.append(_trimmed(index, number, text, found, before, after))
+                frames = _frames(data, start) if before else b""
+            self.hits.append(_trimmed(index, number, text, found, before, after)._replace(frames=frames))
             seen = self._counts[index] = self._counts.get(index, 0) + 1
             if seen >= (HITS_PER_PATTERN if kinds[index] == "m" else HITS_PER_FACT) or len(self.hits) >= HITS_PER_LOG:
                 self._full.add(index)
@@ -176,6 +182,20 @@ def _before(data: bytes, start: int | None) -> bytes:
         if edge == 0:
             break
     return bytes(data[max(edge, start - CONTEXT_BYTES, 0) : max(start - 1, 0)])
+
+
+def _frames(data: bytes, start: int) -> bytes:
+    """The lines of the traceback above a line that name a file; empty where the line above is no part of one."""
+    low = max(0, start - TRACEBACK_BYTES)
+    edge = data.rfind(b"\n", low, max(start - 1, 0)) + 1
+    last = data[edge : max(start - 1, 0)]
+    if b'File "' not in last and not last.lstrip(b" |").startswith((b"^", b"~")) and b"    " not in last:
+        return b""
+    begin = data.rfind(b"Traceback (most recent call last)", low, start)
+    if begin < 0:
+        return b""
+    named = [line for line in data[begin:start].split(b"\n") if b'File "' in line]
+    return b"\n".join(line[:400] for line in named[-FRAMES:])
 
 
 def _after(data: bytes, end: int) -> bytes:

@@ -47,7 +47,7 @@ def _places(cause: Cause) -> Iterator[Place]:
         yield from _frames(evidence.text)
         yield from _spoken(evidence.text)
     for evidence in cause.evidence:
-        for line in (*reversed(evidence.before), *evidence.after):
+        for line in (*reversed(evidence.before), *evidence.after, *reversed(evidence.frames)):
             yield from _frames(line)
 
 

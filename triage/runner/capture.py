@@ -86,6 +86,15 @@ class Capture:
         if self.cut and not self.fault:
             self.fault = f"the log is longer than {self._limit:,} bytes: {self.cut:,} bytes before its end are not kept"
 
+    @property
+    def whole(self) -> bool:
+        """Whether all that was printed so far lies in the file at ``path``."""
+        return self.path is not None and self.fault is None and self._written == self.size
+
+    def wait(self, seconds: float) -> bool:
+        """Whether nothing more will be added; waits for that at most so long."""
+        return self._complete.wait(seconds)
+
     def finish(self) -> None:
         """Nothing more will be added: those who follow the log come to its end."""
         self._complete.set()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
@@ -110,19 +110,13 @@ class _Beside:
         if with_archive:
             self.given: Future[Parameters] = pool.submit(_parameters, command)
             self.machine: Future[Environment] = pool.submit(_machine, command)
-            self.prints: Future[bytes] = pool.submit(_prints, self._unless_failed(capture.follow()))
+            self.prints: Future[bytes] = pool.submit(_prints, capture, self._failed)
 
     def ended(self, ran: Ran) -> None:
         """How the command ended; a log of a failed one is no baseline."""
         if ran.exit_code:
             self._failed.set()
         self._ran.set_result(ran)
-
-    def _unless_failed(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            if self._failed.is_set():
-                return
-            yield chunk
 
 
 def _diagnosed(name: str, chunks: Iterator[bytes]) -> Diagnosed:
@@ -147,10 +141,10 @@ def _machine(command: Sequence[str]) -> Environment:
     return fingerprint(command)
 
 
-def _prints(chunks: Iterable[bytes]) -> bytes:
-    from triage.diagnose.baseline import line_prints
+def _prints(capture: Capture, useless: Event) -> bytes:
+    from triage.service.printing import prints_of
 
-    return line_prints(chunks)
+    return prints_of(capture, useless)
 
 
 def _run(ran: Ran, kind: Kind, given: Parameters, beside: _Beside, found: Diagnosed) -> Run:
