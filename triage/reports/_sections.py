@@ -109,7 +109,7 @@ def _whole(case: Case) -> Iterator[str]:
     if cause.evidence:
         yield f"**Decisive lines**\n\n{_excerpt(case)}\n"
     also = "".join(f"\nor {name(other.id)}: {escaped(advice_for(other.id).title)}" for other in incident.causes[1:])
-    yield f"**Why** {escaped(cause.why)}{also}\n"
+    yield f"**Why** {escaped(cause.why)} ({escaped(cause.by.replace(':', ' '))}){also}\n"
     if case.changed:
         yield "\n".join(changes(case.changed))
     yield "\n".join(_cure(incident, cause, advice.words, advice.commands)) + "\n"
@@ -130,6 +130,7 @@ def _cure(incident: Incident, cause: Cause, words: str, commands: Sequence[str])
         yield f"- {escaped(fix.title)} ({name(fix.id)}, {fix.safety})"
     if commands:
         yield from ("", "```bash", *commands, "```")
+    yield from ("", f"More: `triage explain {name(cause.id)}`")
 
 
 def _aside(incident: Incident) -> Iterator[str]:
@@ -147,8 +148,8 @@ def _others(cases: Sequence[Case]) -> str:
     for case in cases[:MOST_MORE]:
         cause = case.incident.causes[0]
         title = escaped(advice_for(cause.id).title.rstrip("."))
-        section = f"{HEADINGS[case.standing.section]}: " if case.standing else ""
-        rows.append(f"- {section}{name(cause.id)}, {title}, in {escaped(case.source)}")
+        section = f" ({HEADINGS[case.standing.section].lower()})" if case.standing else ""
+        rows.append(f"- {name(cause.id)} in {escaped(case.source)}: {title}{section}")
     if len(cases) > MOST_MORE:
         rows.append(f"- and {len(cases) - MOST_MORE} more")
     return "\n".join(rows) + "\n"
