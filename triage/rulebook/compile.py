@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -43,8 +43,7 @@ def compile_book(rules: Sequence[RuleSource], facts: Sequence[tuple[str, str]], 
     """Compiles rules, fact patterns (owner format, pattern) and extra tables."""
     patterns = list(_pattern_lines(rules))
     patterns.extend(PatternLine("f", 0, 0, pattern) for _, pattern in facts)
-    words, owners = _literal_table(patterns)
-    database = _database(words)
+    database, owners = _scannable(patterns)
     beats = precedence(rules, Scan(database, owners, patterns))
     header = {
         "version": BOOK_VERSION,
@@ -106,7 +105,24 @@ def _rule_line(rule: RuleSource, beats: Iterable[int]) -> str:
     return json.dumps({key: value for key, value in row.items() if value}, separators=(",", ":"), ensure_ascii=False)
 
 
-def _literal_table(patterns: Sequence[PatternLine]) -> tuple[list[tuple[bytes, bool]], list[list[int]]]:
+def _scannable(patterns: Sequence[PatternLine]) -> tuple[bytes, list[list[int]]]:
+    """The database and, for each of its expressions, the patterns that it announces.
+
+    Hyperscan takes nearly every pattern; only where it refuses the lot is each one tried, which takes seconds.
+    """
+    import hyperscan
+
+    words, owners = _literal_table(patterns, lambda _: True)
+    try:
+        return _database(words), owners
+    except hyperscan.HyperscanError:
+        words, owners = _literal_table(patterns, _scans)
+        return _database(words), owners
+
+
+def _literal_table(
+    patterns: Sequence[PatternLine], scans: Callable[[str], bool]
+) -> tuple[list[tuple[bytes, bool]], list[list[int]]]:
     """Expressions (and whether they are caseless) with the patterns that each announces.
 
     A good literal is enough. Where the best one also stands in ordinary lines, the
@@ -115,7 +131,7 @@ def _literal_table(patterns: Sequence[PatternLine]) -> tuple[list[tuple[bytes, b
     table: dict[tuple[bytes, bool], list[int]] = {}
     for index, line in enumerate(patterns):
         literals = literals_of(line.pattern, SHORTEST_SIDE_LITERAL)
-        if literals.score() < POOR_LITERAL and _scans(line.pattern):
+        if literals.score() < POOR_LITERAL and scans(line.pattern):
             table.setdefault((scan_source(line.pattern).encode(), False), []).append(index)
             continue
         for word in literals.words:

@@ -112,6 +112,19 @@ def _opened(match: re.Match[str]) -> str:
 @cache
 def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
     """The best literals of a pattern; raises ValueError where all are shorter than ``shortest``."""
+    found = [c for c in _all_literals(pattern) if _usable(c, shortest)]
+    if not found:
+        raise ValueError(
+            f"no fixed word of {shortest} letters or more stands in every match; add words that the tool always prints"
+        )
+    best = max(found, key=Literals.score)
+    words = tuple(dict.fromkeys(word[:LONGEST_LITERAL] for word in best.words))
+    return Literals(words, best.caseless)
+
+
+@cache
+def _all_literals(pattern: str) -> tuple[Literals, ...]:
+    """Every set of words of which one stands in each match; raises ValueError for what is no pattern."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from re import _parser  # type: ignore[attr-defined]
@@ -120,15 +133,7 @@ def literals_of(pattern: str, shortest: int = SHORTEST_LITERAL) -> Literals:
             tree = _parser.parse(widen_quotes(pattern))
         except re.error as fault:
             raise ValueError(str(fault)) from None
-    caseless = bool(tree.state.flags & re.IGNORECASE)
-    found = [c for c in _candidates(list(tree), caseless) if _usable(c, shortest)]
-    if not found:
-        raise ValueError(
-            f"no fixed word of {shortest} letters or more stands in every match; add words that the tool always prints"
-        )
-    best = max(found, key=Literals.score)
-    words = tuple(dict.fromkeys(word[:LONGEST_LITERAL] for word in best.words))
-    return Literals(words, best.caseless)
+    return tuple(_candidates(list(tree), bool(tree.state.flags & re.IGNORECASE)))
 
 
 def scan_source(pattern: str) -> str:
