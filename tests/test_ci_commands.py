@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -283,6 +284,11 @@ def test_a_run_that_passed_resolves_the_comment(github):
     in_trusted_stage(github, conclusion="success", id=101)
     github("comment", "--run", "101")
     assert not marker_of(github.bodies()[0]).failing
+    with sqlite3.connect(github.folder / "data" / "archive.db") as archive:
+        assert archive.execute("SELECT outcome, job FROM builds ORDER BY id").fetchall() == [
+            ("failed", "ci"),
+            ("passed", "ci"),
+        ]
 
 
 def test_the_failed_jobs_of_a_run_share_one_comment(site):
@@ -318,8 +324,9 @@ def test_a_webhook_is_told_with_a_signature(github):
 
 
 def test_the_build_does_not_see_what_lets_triage_write(site):
-    done = site("wrap", "--", "sh", "-c", "env | grep TRIAGE_ | sed 's/=.*//'")
-    assert "TOKEN" not in done.stdout.replace("TRIAGE_GITLAB_PROJECT", "")
+    site.extra = {"TRIAGE_WEBHOOK_SECRET": "whsec_x", "TRIAGE_INPUT_RUN": "x", "TRIAGE_GITHUB_TOKEN": "x"}
+    done = site("wrap", "--", "sh", "-c", "env | grep ^TRIAGE_ | sed 's/=.*//' | sort")
+    assert done.stdout.split() == ["TRIAGE_CACHE_DIR", "TRIAGE_DATA_DIR"]
 
 
 def test_a_report_that_breaks_leaves_the_exit_code_of_the_build(github):

@@ -424,6 +424,7 @@ def test_a_repair_has_a_clear_answer_in_every_format(form):
     else:
         assert texts[0] != texts[1]
 
+
 TRACEBACK = """\
 Traceback (most recent call last):
   File "/home/runner/work/models/models/tools/export.py", line 12, in <module>

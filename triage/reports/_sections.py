@@ -109,7 +109,7 @@ def _whole(case: Case) -> Iterator[str]:
     if cause.evidence:
         yield f"**Decisive lines**\n\n{_excerpt(case)}\n"
     also = "".join(f"\nor {name(other.id)}: {escaped(advice_for(other.id).title)}" for other in incident.causes[1:])
-    yield f"**Why** {escaped(cause.why)} ({escaped(cause.by.replace(':', ' '))}){also}\n"
+    yield f"**Why** {escaped(cause.why)} ({escaped(cause.by)}){also}\n"
     if case.changed:
         yield "\n".join(changes(case.changed))
     yield "\n".join(_cure(incident, cause, advice.words, advice.commands)) + "\n"

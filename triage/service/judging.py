@@ -194,7 +194,11 @@ def _share(history: History) -> str:
     if not others:
         return "No other build of this job is known"
     had = sum(build.had for build in history.builds)
-    whole = f"the newest {others:,} builds" if history.full else f"{others:,} other build{'s' * (others > 1)}"
+    if others == 1:
+        return (
+            "The one other build of this job had it too" if had else "The one other build of this job did not have it"
+        )
+    whole = f"the newest {others:,} builds" if history.full else f"{others:,} other builds"
     return f"Of {whole} of this job in {DAYS} days {had:,} had it" if had else f"None of {whole} of this job had it"
 
 

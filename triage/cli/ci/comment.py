@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from triage.inputs import Log
     from triage.records import Job
     from triage.service.examining import Examined
 
@@ -88,10 +89,18 @@ def _of_run(job: Job, arguments: Namespace) -> Iterator[Examined]:
 
     job = job._replace(run=arguments.run)
     status = arguments.status or run_status()
+    with_archive = not arguments.no_archive
     if status in ("success", "cancelled"):
-        yield examine_logs((), job, status=status, with_archive=False)
+        yield examine_logs(_passed(job), job, status=status, with_archive=with_archive)
         return
     logs = logs_of_run(job, access_for(job, arguments))
     first = next(logs, None)  # each log is read before the next is asked for
-    failed = chain([first], logs) if first else ()
-    yield examine_logs(failed, job, status="failure" if first else "success", with_archive=not arguments.no_archive)
+    read = chain([first], logs) if first else _passed(job)
+    yield examine_logs(read, job, status="failure" if first else "success", with_archive=with_archive)
+
+
+def _passed(job: Job) -> Iterator[Log]:
+    """What stands for a run that passed: unless the archive knows of it, every failure looks like a lasting one."""
+    from triage.inputs import Log
+
+    yield Log(job.name, iter(()))

@@ -7,6 +7,7 @@ the reports.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from triage.service.examining import Examined
 
+_OURS = re.compile(r"TRIAGE_(?:INPUT_.*|.*_TOKEN|.*_SECRET|DATABASE_URL)")
 EXAMPLE = """
 triage ci wrap -- trtexec --onnx=model.onnx --fp16
 triage ci wrap --comment --name "engine / int8" -- make engine
@@ -83,12 +85,8 @@ def _run(arguments: Namespace, ended: Callable[[int], None]) -> int:
 
 
 def _without_secrets() -> dict[str, str]:
-    """The environment of the build: it has no use for what lets triage write comments."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not (name.startswith("TRIAGE_") and name.endswith(("_TOKEN", "_SECRET"))) and "TRIAGE_INPUT_" not in name
-    }
+    """The environment of the build: it has no use for what lets triage write comments and read the archive."""
+    return {name: value for name, value in os.environ.items() if not _OURS.fullmatch(name)}
 
 
 def _print(found: Examined) -> None:
