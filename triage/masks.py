@@ -6,6 +6,7 @@ masked is kept on the record, since opsets, versions and shapes are evidence.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from triage.linear import Program
@@ -58,6 +59,10 @@ ESSENCE: tuple[str, ...] = (
     r"\b[\w+-]+\.dll\b",
 )
 
+# a word that says that a secret follows, and what may stand between them
+_IS = r"[\"']?[ \t]{0,3}[=:][ \t]{0,3}"
+_VALUE = r"[^\s\"',;&|<>]"
+
 # name, words of which one stands in every such secret (lower case), pattern: what must never be stored or posted
 SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
@@ -68,26 +73,82 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "github token",
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{22,255})",
+        r"\b(?:gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}|github_pat_[A-Za-z0-9_]{22,255})",
     ),
-    ("gitlab token", ("gl",), r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[A-Za-z0-9_-]{16,}"),
+    ("gitlab token", ("gl",), r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt|ffct)-[A-Za-z0-9_.-]{16,}"),
     ("hugging face token", ("hf_", "api_org_"), r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}"),
     ("openai key", ("sk-",), r"\bsk-(?:proj-|svcacct-|admin-|ant-)?[A-Za-z0-9_-]{20,}"),
-    ("aws key", ("akia", "asia", "abia", "acca"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    (
+        "aws key",  # the secret one often stands beside it
+        ("akia", "asia", "abia", "acca"),
+        r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b(?:[ \t:,/|\"']{1,4}[A-Za-z0-9+/]{40}\b)?",
+    ),
     (
         "google key",
         ("aiza", "ya29.", "gocspx-"),
         r"\bAIza[A-Za-z0-9_-]{30,}|\bya29\.[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{20,}",
     ),
-    ("slack token", ("xox",), r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    ("slack token", ("xox", "xapp-"), r"\b(?:xox[abeprs]|xapp)-[A-Za-z0-9.-]{10,}"),
     ("nvidia key", ("nvapi-",), r"\bnvapi-[A-Za-z0-9_-]{20,}"),
     ("pypi token", ("pypi-",), r"\bpypi-[A-Za-z0-9_-]{32,}"),
+    (
+        "service key",
+        (
+            "npm_",
+            "dckr_",
+            "hvs.",
+            "hvb.",
+            "bkua_",
+            "_live_",
+            "_test_",
+            "sg.",
+            "shp",
+            "dop_v1_",
+            "doo_v1_",
+            "r8_",
+            "gsk_",
+            "wandb_v1_",
+            "age-secret-key-1",
+            ":aa",
+            "sk0",
+            "atatt3",
+            "xai-",
+            "pplx-",
+            "dapi",
+            "lin_api_",
+            "tskey-",
+        ),
+        r"\b(?:npm_|dckr_[po]at_|hv[sb]\.|bkua_|[sr]k_(?:live|test)_|do[op]_v1_|r8_|gsk_|wandb_v1_|ATATT3|xai-|pplx-|lin_api_|tskey-)"
+        r"[A-Za-z0-9_=-]{20,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bshp(?:at|ca|pa|ss)_[a-f0-9]{32}|\bdapi[a-f0-9]{32}\b"
+        r"|\bAGE-SECRET-KEY-1[A-Z0-9]{40,}|\b\d{8,10}:AA[A-Za-z0-9_-]{33}|\bSK[a-f0-9]{32}\b",
+    ),
+    (
+        "web hook",  # who knows the address may post
+        ("hooks.slack.com/", "/api/webhooks/", ".webhook.office.com/", "api.telegram.org/bot"),
+        r"(?i)\b(?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/|[\w-]+\.webhook\.office\.com/"
+        r"|api\.telegram\.org/bot)[^\s\"'<>]{8,}",
+    ),
     ("web token", ("eyj",), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("bearer", ("bearer", "basic"), r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}"),
+    (
+        "authorization",
+        ("authorization",),
+        rf"(?i)\bauthorization{_IS}[\"']?(?:[a-z][\w-]{{1,20}}[ \t]+)?[^\s\"',;]{{8,}}",
+    ),
+    (
+        "bearer",
+        ("bearer", "basic", "token "),
+        r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}|\btoken[ \t]+[a-f0-9]{40}\b",
+    ),
+    ("cookie", ("cookie",), rf"(?i)\b(?:set-)?cookie{_IS}[^\s=;]{{1,80}}=[^\r\n\"']{{8,}}"),
     (
         "password in address",
         ("://",),
-        r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:[^\s/@'\"]{1,200}@",
+        r"(?i)\b[a-z][a-z0-9+.-]{1,20}://(?:[^\s/:@'\"]{0,100}:[^\s/'\"]{1,200}|[\w.~%+-]{16,255})@",
+    ),
+    (
+        "signature in address",
+        ("sig", "x-amz-", "token=", "key="),
+        rf"(?i)[?&;](?:sig|(?:x-\w{{2,6}}-)?signature|x-\w{{2,6}}-(?:credential|security-token)|(?:access_|api_?)?(?:token|key))={_VALUE}{{8,}}",
     ),
     (
         "azure key",
@@ -95,12 +156,24 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%=]{20,}",
     ),
     (
+        "password",  # short ones, too: nothing else is told by what follows the word
+        ("passw", "passphrase", ";pwd", "curl"),
+        rf"(?i)(?:[\w-]{{0,40}}(?:password|passwd|passphrase)|;pwd){_IS}(?:\"[^\"\n]{{1,200}}\"?|'[^'\n]{{1,200}}'?|{_VALUE}{{1,200}})"
+        r"|--?(?:\w{1,20}-)?pass(?:word|wd|phrase)[ \t]+[^\s-]\S{0,200}|\blogin[ \t]+\S{1,100}[ \t]+password[ \t]+\S{1,200}"
+        r"|\bcurl\b[^\n]{0,300}?[ \t](?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,100}:[^\s\"']{1,200}",
+    ),
+    (
         "assigned secret",
-        ("passw", "secret", "token", "key", "credential"),
-        r"(?i)\b[\w-]{0,40}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?[\"']?[ \t]{0,3}[=:][ \t]{0,3}[\"']?[A-Za-z0-9+/_.~-]{16,}",
+        ("passw", "secret", "token", "key", "credential", '"auth"'),
+        rf"(?i)\b[\w-]{{0,40}}(?:secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?{_IS}[\"']?"
+        rf"[A-Za-z0-9+/_.~-]{{16,}}{_VALUE}{{0,200}}"
+        rf"|\b[\w-]{{0,40}}(?:secret|api[_-]?key|access[_-]?key|auth[_-]?token)s?{_IS}[\"']?[A-Za-z0-9+/_.~-]{{8,}}|\"auth\"{_IS}\"[A-Za-z0-9+/=]{{8,}}",
     ),
 )
 
+# of these the name before the sign stays: it tells a reader which one to change
+_ASSIGNED = ("authorization", "cookie", "password", "assigned secret", "signature in address")
+_SIGN = re.compile(r"[=:]|(?<=[ \t])-u[ =]?|(?i:--?[\w-]*pass[a-z]*|\bpassword)[ \t]|--(?:proxy-)?user[ =]")
 _programs: dict[str, Any] = {}
 _whole: dict[str, Program] = {}
 _noise: list[Program] = []
@@ -151,8 +224,8 @@ def _in_log(kind: str, pattern: str, data: bytes) -> bytes:
 
 
 def _masked(kind: str, found: str) -> str:
-    if kind == "assigned secret":
-        return found[: max(found.rfind("="), found.rfind(":")) + 1] + f"[{kind} masked]"
+    if kind in _ASSIGNED and (sign := _SIGN.search(found)):
+        return found[: sign.end()] + f"[{kind} masked]"
     if kind == "password in address":
         return found[: found.find("://") + 3] + f"[{kind} masked]@"
     return f"[{kind} masked]" + "\n" * found.count("\n")

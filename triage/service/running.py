@@ -55,7 +55,7 @@ def run_build(
     *,
     shown: Sequence[str] = (),
     with_archive: bool = True,
-    where: Origin | None = None,
+    where: Callable[[], Origin] | None = None,
     env: Mapping[str, str] | None = None,
     settled: Callable[[Report], None] = lambda _: None,
     ended: Callable[[int], None] = lambda _: None,
@@ -67,7 +67,7 @@ def run_build(
         kind: what a person said of it; the rest is read from the command.
         shown: the command as a person typed it, where what is run is a script that somebody made of it.
         with_archive: whether to file it and to ask what changed.
-        where: the place it is filed under; default what the CI system or git says.
+        where: asked after the build for the place it is filed under; default what the CI system or git says.
         env: the build's environment; default ours.
         settled: is handed the report before the archive is touched.
         ended: is handed the exit code as soon as the command has ended.
@@ -167,10 +167,10 @@ def _run(ran: Ran, kind: Kind, given: Parameters, beside: _Beside, found: Diagno
     )
 
 
-def _filed(found: Diagnosed, run: Run, where: Origin | None) -> tuple[Report, str]:
+def _filed(found: Diagnosed, run: Run, where: Callable[[], Origin] | None) -> tuple[Report, str]:
     from triage.service.filing_runs import file_run
 
-    return file_run(found, run, where)
+    return file_run(found, run, where() if where else None)
 
 
 def _with_ending(chunks: Iterator[bytes], ended: Future[Ran]) -> Iterator[bytes]:

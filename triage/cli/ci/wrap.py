@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from triage.records import Origin
     from triage.service.examining import Examined
+    from triage.service.running import Outcome
 
 _OURS = re.compile(r"TRIAGE_(?:INPUT_.*|.*_TOKEN|.*_SECRET|DATABASE_URL)")
 EXAMPLE = """
@@ -57,22 +59,34 @@ def run(arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace, ended: Callable[[int], None]) -> int:
-    from triage.cli.ci._common import comment, job_here, remark, send_webhook, tell
-    from triage.environment import origin_of
-    from triage.service.examining import judged
+    """Nothing is loaded before the build starts but what starts it; the rest comes while it runs."""
     from triage.service.running import Kind, run_build
 
-    job = job_here(arguments)
     kind = Kind(arguments.model, arguments.stage, arguments.target)
-    with_archive = not arguments.no_archive
     outcome = run_build(
-        arguments.command, kind, shown=getattr(arguments, "shown", ()), with_archive=with_archive,
-        where=origin_of(job), env=_without_secrets(), ended=ended,
+        arguments.command, kind, shown=getattr(arguments, "shown", ()), with_archive=not arguments.no_archive,
+        where=lambda: _place(arguments), env=_without_secrets(), ended=ended,
     )  # fmt: skip
+    _tell(outcome, arguments)
+    return outcome.exit_code
+
+
+def _place(arguments: Namespace) -> Origin:
+    from triage.cli.ci._common import job_here
+    from triage.environment import origin_of
+
+    return origin_of(job_here(arguments))
+
+
+def _tell(outcome: Outcome, arguments: Namespace) -> None:
+    from triage.cli.ci._common import comment, job_here, remark, send_webhook, tell
+    from triage.service.examining import judged
+
     if outcome.remark:
         remark(arguments, outcome.remark)
     status = "failure" if outcome.report else "success"
-    found = judged([outcome.report] if outcome.report else [], job, status, with_archive=with_archive)
+    reports = [outcome.report] if outcome.report else []
+    found = judged(reports, job_here(arguments), status, with_archive=not arguments.no_archive)
     if outcome.report:
         _print(found)
     tell(found, arguments)
@@ -81,7 +95,6 @@ def _run(arguments: Namespace, ended: Callable[[int], None]) -> int:
         arguments.told = True
         said = comment(found, arguments)
     send_webhook(found, arguments, said)
-    return outcome.exit_code
 
 
 def _without_secrets() -> dict[str, str]:
