@@ -118,37 +118,44 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
             "lin_api_",
             "tskey-",
         ),
-        r"\b(?:npm_|dckr_[po]at_|hv[sb]\.|bkua_|[sr]k_(?:live|test)_|do[op]_v1_|r8_|gsk_|wandb_v1_|ATATT3|xai-|pplx-|lin_api_|tskey-)"
-        r"[A-Za-z0-9_=-]{20,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bshp(?:at|ca|pa|ss)_[a-f0-9]{32}|\bdapi[a-f0-9]{32}\b"
-        r"|\bAGE-SECRET-KEY-1[A-Z0-9]{40,}|\b\d{8,10}:AA[A-Za-z0-9_-]{33}|\bSK[a-f0-9]{32}\b",
+        (
+            r"\b(?:npm_|dckr_[po]at_|hv[sb]\.|bkua_|[sr]k_(?:live|test)_|do[op]_v1_|r8_|gsk_|wandb_v1_|ATATT3|xai-|pplx-|lin_api_|tskey-)"
+            r"[A-Za-z0-9_=-]{20,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bshp(?:at|ca|pa|ss)_[a-f0-9]{32}|\bdapi[a-f0-9]{32}\b"
+            r"|\bAGE-SECRET-KEY-1[A-Z0-9]{40,}|\b\d{8,10}:AA[A-Za-z0-9_-]{33}|\bSK[a-f0-9]{32}\b"
+        ),
     ),
     (
         "web hook",  # who knows the address may post
         ("hooks.slack.com/", "/api/webhooks/", ".webhook.office.com/", "api.telegram.org/bot"),
-        r"(?i)\b(?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/|[\w-]+\.webhook\.office\.com/"
-        r"|api\.telegram\.org/bot)[^\s\"'<>]{8,}",
+        (
+            r"(?i)\b(?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/"
+            r"|[\w-]+\.webhook\.office\.com/|api\.telegram\.org/bot)[^\s\"'<>]{8,}"
+        ),
     ),
     ("web token", ("eyj",), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     (
         "authorization",
         ("authorization",),
-        rf"(?i)\bauthorization{_IS}[\"']?(?:[a-z][\w-]{{1,20}}[ \t]+)?[^\s\"',;]{{8,}}",
+        rf"(?i)\bauthorization{_IS}[\"']?(?:[a-z][\w-]+[ \t]+)?[^\s\"',;]{{8,}}",
     ),
     (
         "bearer",
         ("bearer", "basic", "token "),
         r"(?i)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{16,}|\btoken[ \t]+[a-f0-9]{40}\b",
     ),
-    ("cookie", ("cookie",), rf"(?i)\b(?:set-)?cookie{_IS}[^\s=;]{{1,80}}=[^\r\n\"']{{8,}}"),
+    ("cookie", ("cookie",), rf"(?i)\b(?:set-)?cookie{_IS}[^\s=;]+=[^\r\n\"']{{8,}}"),
     (
         "password in address",
         ("://",),
-        r"(?i)\b[a-z][a-z0-9+.-]{1,20}://(?:[^\s/:@'\"]{0,100}:[^\s/'\"]{1,200}|[\w.~%+-]{16,255})@",
+        r"(?i)\b[a-z][a-z0-9+.-]+://(?:[^\s/:@'\"]*:[^\s/'\"]+|[\w.~%+-]{16,})@",
     ),
     (
         "signature in address",
         ("sig", "x-amz-", "token=", "key="),
-        rf"(?i)[?&;](?:sig|(?:x-\w{{2,6}}-)?signature|x-\w{{2,6}}-(?:credential|security-token)|(?:access_|api_?)?(?:token|key))={_VALUE}{{8,}}",
+        (
+            r"(?i)[?&;](?:sig|(?:x-\w+-)?signature|x-\w+-(?:credential|security-token)|(?:access_|api_?)?(?:token|key))="
+            rf"{_VALUE}{{8,}}"
+        ),
     ),
     (
         "azure key",
@@ -158,16 +165,21 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "password",  # short ones, too: nothing else is told by what follows the word
         ("passw", "passphrase", ";pwd", "curl"),
-        rf"(?i)(?:[\w-]{{0,40}}(?:password|passwd|passphrase)|;pwd){_IS}(?:\"[^\"\n]{{1,200}}\"?|'[^'\n]{{1,200}}'?|{_VALUE}{{1,200}})"
-        r"|--?(?:\w{1,20}-)?pass(?:word|wd|phrase)[ \t]+[^\s-]\S{0,200}|\blogin[ \t]+\S{1,100}[ \t]+password[ \t]+\S{1,200}"
-        r"|\bcurl\b[^\n]{0,300}?[ \t](?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,100}:[^\s\"']{1,200}",
+        (
+            rf"(?i)(?:password|passwd|passphrase|;pwd){_IS}(?:\"[^\"\n]+|'[^'\n]+|{_VALUE}+)"
+            r"|--(?:\w+-)?pass(?:word|wd|phrase)[ \t]+[^\s-]\S*|\blogin[ \t]+\S+[ \t]+password[ \t]+\S+"
+            r"|\bcurl\b[^\n]*?[ \t](?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']+:[^\s\"']+"
+        ),
     ),
     (
         "assigned secret",
-        ("passw", "secret", "token", "key", "credential", '"auth"'),
-        rf"(?i)\b[\w-]{{0,40}}(?:secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?{_IS}[\"']?"
-        rf"[A-Za-z0-9+/_.~-]{{16,}}{_VALUE}{{0,200}}"
-        rf"|\b[\w-]{{0,40}}(?:secret|api[_-]?key|access[_-]?key|auth[_-]?token)s?{_IS}[\"']?[A-Za-z0-9+/_.~-]{{8,}}|\"auth\"{_IS}\"[A-Za-z0-9+/=]{{8,}}",
+        ("secret", "token", "key", "credential", '"auth"'),
+        (
+            rf"(?i)(?:secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?{_IS}[\"']?"
+            rf"[A-Za-z0-9+/_.~-]{{16,}}{_VALUE}*"
+            rf"|(?:secret|api[_-]?key|access[_-]?key|auth[_-]?token)s?{_IS}[\"']?[A-Za-z0-9+/_.~-]{{8,}}"
+            rf"|\"auth\"{_IS}\"[A-Za-z0-9+/=]{{8,}}"
+        ),
     ),
 )
 
