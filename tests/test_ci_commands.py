@@ -75,6 +75,15 @@ class Site:
             "CI_PIPELINE_SOURCE": "merge_request_event", "TRIAGE_GITLAB_TOKEN": self.server.token,
         }  # fmt: skip
 
+    def _buildkite(self):
+        return {
+            "BUILDKITE": "true", "BUILDKITE_REPO": "git@github.com:octo/models.git", "BUILDKITE_PULL_REQUEST": "5",
+            "BUILDKITE_COMMIT": SHA, "BUILDKITE_BRANCH": "feature", "BUILDKITE_PIPELINE_DEFAULT_BRANCH": "main",
+            "BUILDKITE_BUILD_ID": "0198-cd", "BUILDKITE_BUILD_NUMBER": "100", "BUILDKITE_JOB_ID": "0199-ab",
+            "BUILDKITE_PIPELINE_SLUG": "models", "BUILDKITE_LABEL": "engine",
+            "BUILDKITE_BUILD_URL": "https://buildkite.com/octo/models/builds/100",
+        }  # fmt: skip
+
     def __call__(self, *words, code=0):
         done = subprocess.run(
             [sys.executable, "-m", "triage", "ci", *map(str, words)],
@@ -216,6 +225,25 @@ def test_a_cancelled_job_says_nothing(github):
 def test_fail_on_asks_for_an_exit_code(github):
     github("report", "--fail-on", "failure", github.log, code=1)
     github("report", "--fail-on", "failure", "--status", "success", github.log)
+
+
+AGENT = """#!/bin/sh
+echo "$@" > "$0.words"
+cat > "$0.text"
+"""
+
+
+def test_buildkite_gets_an_annotation_of_its_own(github):
+    agent = github.folder / "bin" / "buildkite-agent"
+    agent.parent.mkdir()
+    agent.write_text(AGENT, encoding="utf-8")
+    agent.chmod(0o755)
+    github.kind = "buildkite"
+    github.extra = {"PATH": f"{agent.parent}:{os.environ['PATH']}"}
+    github("wrap", "--", "sh", "-c", f"cat {github.log}; exit 7", code=7)
+    words = Path(f"{agent}.words").read_text().split()
+    assert words == ["annotate", "--style", "error", "--context", "triage-0199-ab"]
+    assert Path(f"{agent}.text").read_text().startswith("### Named: profile-missing")
 
 
 # --- two stages

@@ -118,10 +118,11 @@ def print_report(found: Examined, arguments: Namespace) -> None:
     print(harmless(text) if annotates(found.job) else text, end="", flush=True)
 
 
-def comment(found: Examined, arguments: Namespace) -> str | None:
+def comment(found: Examined, arguments: Namespace, *, told: bool = False) -> str | None:
     """Comments on the change, or says it on the next rung; never raises for what a host does.
 
-    Gives what became of it (created, updated, unchanged …), None where no host was told.
+    ``told``: annotations, summary and log have said it already. Gives what became of it (created, updated,
+    unchanged …), None where no host was told.
     """
     from triage.ci._ladder import climb_down, host_rungs
     from triage.ci._say import message_of
@@ -135,7 +136,7 @@ def comment(found: Examined, arguments: Namespace) -> str | None:
         return None
     said = climb_down(host_rungs(message, access_for(found.job, arguments)))
     _remark_on(said, message, arguments)
-    if said.rung is None and message.failing:
+    if said.rung is None and message.failing and not told:
         _below(found, message, arguments)
     return said.posted.what if said.posted else None
 
@@ -154,8 +155,6 @@ def _below(found: Examined, message: Message, arguments: Namespace) -> None:
     """The rungs that need no request: annotations, job summary, the plain log."""
     from triage.ci._here import write_summary
 
-    if getattr(arguments, "told", False):
-        return
     annotated = annotate(found)
     if write_summary(message.body(SUMMARY, None).partition("\n")[2]):
         remark(arguments, "said in the job summary instead")

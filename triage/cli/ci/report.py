@@ -55,8 +55,7 @@ def run(arguments: Namespace) -> int:
     tell(found, arguments)
     said = None
     if arguments.comment or arguments.dry_run:
-        arguments.told = True
-        said = comment(found, arguments)
+        said = comment(found, arguments, told=True)
     send_webhook(found, arguments, said)
     verdict = found.reports[0].diagnosis.verdict if found.status == "failure" and found.reports else "no-failure"
     return policy_code(arguments.fail_on, verdict)

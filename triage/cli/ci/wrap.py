@@ -92,8 +92,7 @@ def _tell(outcome: Outcome, arguments: Namespace) -> None:
     tell(found, arguments)
     said = None
     if arguments.comment or arguments.dry_run:
-        arguments.told = True
-        said = comment(found, arguments)
+        said = comment(found, arguments, told=True)
     send_webhook(found, arguments, said)
 
 
