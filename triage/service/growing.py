@@ -17,7 +17,7 @@ from triage.diagnose.draft import PLACEHOLDER, Draft, Sample, draft
 from triage.diagnose.extended import with_rule
 from triage.diagnose.proof import Proof, first_cause, loaded, prove, vocabulary
 from triage.errors import UsageError
-from triage.folders import data_folder
+from triage.folders import data_folder, write_whole
 from triage.inputs import Log
 from triage.library import Library, load_library
 from triage.records import Diagnosis, Incident
@@ -143,16 +143,11 @@ def _shipped() -> tuple[RuleSource, ...]:
 
 def save_rule(path: str, text: str) -> None:
     """Writes a rule file, whole or not at all; folders are made. Raises UsageError where it cannot be written."""
-    spare = f"{path}.{os.getpid()}.tmp"
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(spare, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(spare, path)
     except OSError as fault:
-        if os.path.exists(spare):
-            os.unlink(spare)
         raise UsageError(f"{path} cannot be written: {fault.strerror}. Name another file.") from None
+    write_whole(path, text)
 
 
 def _named(text: str) -> str | None:

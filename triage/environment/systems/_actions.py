@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triage.environment.systems import _values as values
+from triage.environment.systems._hosts import api_of
 from triage.records import Job
 
 LARGEST = 8 << 20  # bytes of an event file
@@ -93,3 +94,19 @@ def _may_write(environ: Mapping[str, str], head: Mapping[str, Any]) -> bool:
     ours = values.repository(environ.get("GITHUB_REPOSITORY"))
     theirs = values.repository(within(head.get("repo"), "full_name"))
     return theirs is not None and theirs == ours and environ.get("GITHUB_ACTOR") != _NO_WRITE
+
+
+def as_built(environ: Mapping[str, str], found: Job) -> Job:
+    """The job with the commit that was built, which for a change is a merge made to test it."""
+    return found._replace(commit=values.commit(environ.get("GITHUB_SHA")))
+
+
+def gitea_job_of(environ: Mapping[str, str], system: str) -> Job:
+    """The job of Gitea, or of Forgejo, which says it alike."""
+    found = job_of(environ, event_of(environ), system, "gitea")
+    server = values.address(environ.get("GITHUB_SERVER_URL"))
+    page = run_address(environ, values.number(environ.get("GITHUB_RUN_NUMBER")))
+    return found._replace(
+        api=found.api or api_of("gitea", server and server.rstrip("/")),
+        run_url=f"{page}#attempt-{found.attempt}" if page and found.attempt > 1 else page,
+    )

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 from triage.environment.systems import _actions
 from triage.environment.systems import _values as values
-from triage.environment.systems._hosts import api_of
 from triage.records import Job
 
 
@@ -24,18 +23,12 @@ def here(environ: Mapping[str, str]) -> bool:
 
 def job(environ: Mapping[str, str]) -> Job:
     """The job that runs."""
-    found = _actions.job_of(environ, _actions.event_of(environ), "forgejo", "gitea")
-    server = values.address(environ.get("GITHUB_SERVER_URL"))
-    page = _actions.run_address(environ, values.number(environ.get("GITHUB_RUN_NUMBER")))
-    return found._replace(
-        api=found.api or api_of("gitea", server and server.rstrip("/")),
-        run_url=f"{page}#attempt-{found.attempt}" if page and found.attempt > 1 else page,
-    )
+    return _actions.gitea_job_of(environ, "forgejo")
 
 
 def filed(environ: Mapping[str, str], found: Job) -> Job:
     """The commit that was built."""
-    return found._replace(commit=values.commit(environ.get("GITHUB_SHA")))
+    return _actions.as_built(environ, found)
 
 
 def attempt(environ: Mapping[str, str]) -> int | None:

@@ -42,7 +42,7 @@ def filed(environ: Mapping[str, str], found: Job) -> Job:
     """The commit that was built: the merge, where there is one."""
     if environ.get("GITHUB_EVENT_NAME") == "workflow_run":
         return found
-    return found._replace(commit=values.commit(environ.get("GITHUB_SHA")))
+    return _actions.as_built(environ, found)
 
 
 def attempt(environ: Mapping[str, str]) -> int | None:
