@@ -368,3 +368,5 @@ def test_what_is_missing_is_said(github):
     assert "name the logs" in github("report", code=2).stderr
     assert "name the build" in github("wrap", code=2).stderr
     assert "nowhere.log" in github("report", "nowhere.log", code=2).stderr
+    for wrong in ("-1", "0", "soon", "nan"):
+        assert "--timeout" in github("comment", f"--timeout={wrong}", github.log, code=2).stderr

@@ -39,9 +39,17 @@ def add_place_arguments(parser: ArgumentParser) -> None:
 
 def add_host_arguments(parser: ArgumentParser) -> None:
     """How the code host is reached."""
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for one request (default 10)")
-    parser.add_argument("--patience", type=float, default=30.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS", help="for one request (default 10)")
+    parser.add_argument("--patience", type=seconds, default=30.0, metavar="SECONDS",
                         help="to wait in all where the host asks for it (default 30)")  # fmt: skip
+
+
+def seconds(text: str) -> float:
+    """A length of time; raises ValueError for what is none."""
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise ValueError(text)
+    return value
 
 
 def job_here(arguments: Namespace) -> Job:

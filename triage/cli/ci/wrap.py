@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def run(arguments: Namespace) -> int:
     gc.enable()
     from triage.cli._edge import build_code
 
+    if arguments.out:
+        with suppress(OSError):
+            arguments.out = os.path.abspath(arguments.out)  # the build may remove the folder that we stand in
     return build_code(lambda ended: _run(arguments, ended))
 
 
