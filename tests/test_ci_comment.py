@@ -195,5 +195,16 @@ def test_the_log_that_says_why_stands_first():
     assert in_order(reports) == [3, 2, 1, 0]
 
 
+MAKE = "make: *** [Makefile:12: engine] Error 1\n"
+PRIVATE = (FIXTURES / "hf-repo-not-found" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_what_follows_comes_after_a_cause_that_is_only_likely_and_the_end_of_all_comes_last():
+    follows, why, ended = reports = [diagnose(text) for text in (LOAD, PRIVATE, MAKE)]
+    assert [report.diagnosis.verdict for report in (follows, why, ended)] == ["named", "likely", "likely"]
+    assert in_order(reports)[0] == 1
+    assert in_order([ended, why]) == [1, 0]
+
+
 def test_among_equals_the_first_log_wins():
     assert in_order([diagnose(PROFILE_MISSING), diagnose(PROFILE_MISSING)]) == [0, 1]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from support import PROFILE_MISSING, RULES, read_yaml, run_cli
 
 from triage import discovery
+from triage.ingest.text import plain
 from triage.masks import NOISE, SECRETS, mask, redact
 from triage.service import diagnose
 
@@ -150,8 +151,14 @@ EXAMPLES = {
     "nvidia key": f"nvapi-{LETTERS}",
     "pypi token": f"pypi-{LETTERS}",
     "web token": f"eyJ{LETTERS[:12]}.eyJ{LETTERS[:20]}.{LETTERS[:30]}",
-    "bearer": f"Authorization: Bearer {LETTERS}",
+    "service key": f"npm_{LETTERS[:36]}",
+    "web hook": f"https://hooks.slack.com/services/T00000000/B00000000/{LETTERS[:24]}",
+    "authorization": f"Authorization: token {LETTERS[:9]}",
+    "bearer": f"Bearer {LETTERS}",
+    "cookie": f"Set-Cookie: sid={LETTERS[:20]}; Path=/",
     "password in address": f"https://ci:{LETTERS[:12]}@host.example/repo",
+    "signature in address": f"https://s.example/k?X-Amz-Signature={LETTERS[:32]}&x=1",
+    "password": f"PGPASSWORD={LETTERS[:9]}",
     "azure key": f"AccountKey={LETTERS}==",
     "assigned secret": f"NGC_API_KEY={LETTERS[:24]}",
 }
@@ -163,6 +170,22 @@ MORE = {
     "option": f"--token={LETTERS[:20]}",
     "postgres": f"postgresql://triage:{LETTERS[:8]}@db:5432/triage",
     "basic": f"authorization: basic {LETTERS[:24]}",
+    "installation": f"ghs_1234_eyJhbGciOi.eyJpc3MiOiJ.{LETTERS}",
+    "key pair": f"AKIA{'0' * 16} {LETTERS}0",
+    "live key": f"sk_live_{LETTERS[:24]}",
+    "mail key": f"SG.{LETTERS[:22]}.{LETTERS}",
+    "bot": f"1234567890:AA{LETTERS[:33]}",
+    "chat": f"https://discord.com/api/webhooks/123/{LETTERS}",
+    "user alone": f"https://{LETTERS}@host.example/repo.git",
+    "at in password": f"https://ci:a@{LETTERS[:8]}@host.example/repo",
+    "words": f'PASSWORD: "two {LETTERS[:8]} words"',
+    "json password": f'{{"password":"{LETTERS[:8]}"}}',
+    "connection": f"Server=db;User Id=sa;Password={LETTERS[:8]}==;",
+    "password option": f"login --password {LETTERS[:8]}",
+    "netrc": f"machine host login ci password {LETTERS[:8]}",
+    "curl": f"curl -s -u ci:{LETTERS[:8]} https://host.example",
+    "docker": f'{{"auths":{{"r":{{"auth":"{LETTERS[:12]}=="}}}}}}',
+    "short key": f"api_key: {LETTERS[:9]}",
 }
 CORE = {name: next(p for p in (LETTERS[:8], LETTERS[:8].upper()) if p in text) for name, text in
         {**EXAMPLES, **MORE}.items()}  # fmt: skip
@@ -181,7 +204,27 @@ def test_a_secret_is_replaced_by_its_kind(kind):
     assert text.startswith("before ")
 
 
-@pytest.mark.parametrize("text", ["token: 5", "the key is missing", "num_tokens=4096", "api_key", "sk-learn", "glob-x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: 5",
+        "the key is missing",
+        "num_tokens=4096",
+        "api_key",
+        "sk-learn",
+        "glob-x",
+        "PWD=/home/ci",
+        "docker run -u 1000:1000 image",
+        "ssh://git@host.example/repo",
+        "fusion_pass=true",
+        "basic configuration of the system",
+        "Password authentication failed",
+        "SG.x",
+        "pad_token: <|endoftext|>",
+        "cookie: none",
+        "see https://host.example/@ci/a@b",
+    ],
+)
 def test_ordinary_words_are_no_secrets(text):
     assert redact(text) == text
 
@@ -236,6 +279,17 @@ def test_a_secret_at_the_edge_of_a_long_line_is_not_shown(shift):
 def test_a_secret_in_any_text_is_masked(text, kind):
     shown = redact(f"{text.replace(CORE[kind], '')} {EXAMPLES[kind]} ")
     assert CORE[kind] not in shown
+
+
+@pytest.mark.parametrize("kind", list(CORE))
+def test_a_mask_is_not_masked_again(kind):
+    once = redact({**EXAMPLES, **MORE}[kind])
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize("between", ["\u200b", "\u00ad", "\u2060", "\ufeff", "\u202e", "\uffff"])
+def test_what_nobody_sees_hides_no_secret(between):
+    assert CORE["github token"] not in plain(f"ghp_{between}{LETTERS[:36]}")
 
 
 @given(st.text(max_size=300))

@@ -62,6 +62,7 @@ ESSENCE: tuple[str, ...] = (
 # a word that says that a secret follows, and what may stand between them
 _IS = r"[\"']?[ \t]{0,3}[=:][ \t]{0,3}"
 _VALUE = r"[^\s\"',;&|<>]"
+_FIRST = r"[^\s\"',;&|<>\[]"  # of a value: a mask begins with a bracket, and is not masked again
 
 # name, words of which one stands in every such secret (lower case), pattern: what must never be stored or posted
 SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -136,7 +137,7 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "authorization",
         ("authorization",),
-        rf"(?i)\bauthorization{_IS}[\"']?(?:[a-z][\w-]+[ \t]+)?[^\s\"',;]{{8,}}",
+        rf"(?i)\bauthorization{_IS}[\"']?(?:[a-z][\w-]+[ \t]+)?[^\s\"',;\[][^\s\"',;]{{7,}}",
     ),
     (
         "bearer",
@@ -154,7 +155,7 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ("sig", "x-amz-", "token=", "key="),
         (
             r"(?i)[?&;](?:sig|(?:x-\w+-)?signature|x-\w+-(?:credential|security-token)|(?:access_|api_?)?(?:token|key))="
-            rf"{_VALUE}{{8,}}"
+            rf"{_FIRST}{_VALUE}{{7,}}"
         ),
     ),
     (
@@ -166,8 +167,8 @@ SECRETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "password",  # short ones, too: nothing else is told by what follows the word
         ("passw", "passphrase", ";pwd", "curl"),
         (
-            rf"(?i)(?:password|passwd|passphrase|;pwd){_IS}(?:\"[^\"\n]+|'[^'\n]+|{_VALUE}+)"
-            r"|--(?:\w+-)?pass(?:word|wd|phrase)[ \t]+[^\s-]\S*|\blogin[ \t]+\S+[ \t]+password[ \t]+\S+"
+            rf"(?i)(?:password|passwd|passphrase|;pwd){_IS}(?:\"[^\"\n\[][^\"\n]*|'[^'\n\[][^'\n]*|{_FIRST}{_VALUE}*)"
+            r"|--(?:\w+-)?pass(?:word|wd|phrase)[ \t]+[^\s\[-]\S*|\blogin[ \t]+\S+[ \t]+password[ \t]+[^\s\[]\S*"
             r"|\bcurl\b[^\n]*?[ \t](?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']+:[^\s\"']+"
         ),
     ),

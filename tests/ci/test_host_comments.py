@@ -37,6 +37,17 @@ def test_the_same_failure_again_writes_nothing(site):
     assert len(site.server.writes) == before == 1
 
 
+def test_two_runs_at_the_same_moment_leave_one_comment(site):
+    site.module.post(said(site.job), site.access)
+    twin = {**site.server.comments[0], "id": site.server.comments[0]["id"] + 1}
+    site.server.comments.append(twin)
+    for run, writes in (("78", ["DELETE"]), ("79", [])):
+        before = len(site.server.writes)
+        assert site.module.post(said(site.job._replace(run=run)), site.access).what == "unchanged"
+        assert [request.method for request in site.server.writes[before:]] == writes
+    assert [comment["id"] for comment in site.server.comments] == [twin["id"] - 1]
+
+
 def test_another_cause_edits_the_same_comment(site):
     first = site.module.post(said(site.job), site.access)
     later = said(site.job._replace(run="78"), SECOND, text="another cause")

@@ -324,3 +324,9 @@ def _trickle(body):
         over.set()
         thread.join()
         listening.close()
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"message": "ok"}'])
+def test_an_answer_without_what_was_made_is_no_comment(site, body):
+    site.server.fail("POST", site.thread, 200, body=body)
+    assert "is not an object with an id" in str(fault_of(site))

@@ -19,6 +19,7 @@ class GiteaServer(HostServer):
         ("GET", "/repos/{owner}/{repo}/issues/{index}/comments", "list_comments"),
         ("POST", "/repos/{owner}/{repo}/issues/{index}/comments", "create_comment"),
         ("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment}", "update_comment"),
+        ("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment}", "delete_comment"),
         ("GET", "/repos/{owner}/{repo}/statuses/{sha}", "list_statuses"),
         ("POST", "/repos/{owner}/{repo}/statuses/{sha}", "create_status"),
         ("GET", "/repos/{owner}/{repo}/pulls", "list_pulls"),
@@ -73,6 +74,10 @@ class GiteaServer(HostServer):
 
     def create_comment(self, request, owner, repo, index):
         return Reply(201, self.add_comment(request.json["body"], issue=index))
+
+    def delete_comment(self, request, owner, repo, comment):
+        self.comments[:] = [one for one in self.comments if str(one["id"]) != comment]
+        return Reply(204, None)
 
     def update_comment(self, request, owner, repo, comment):
         found = next(one for one in self.comments if str(one["id"]) == comment)

@@ -61,6 +61,7 @@ class GitHubServer(HostServer):
         ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments", "list_comments"),
         ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments", "create_comment"),
         ("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}", "update_comment"),
+        ("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment_id}", "delete_comment"),
         ("POST", "/repos/{owner}/{repo}/check-runs", "create_check"),
         ("PATCH", "/repos/{owner}/{repo}/check-runs/{check_run_id}", "update_check"),
         ("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", "list_checks"),
@@ -160,6 +161,10 @@ class GitHubServer(HostServer):
         if len(request.json["body"]) > 65_536:
             return self._too_long()
         return Reply(201, self.add_comment(request.json["body"], issue=issue_number))
+
+    def delete_comment(self, request, owner, repo, comment_id):
+        self.comments[:] = [one for one in self.comments if str(one["id"]) != comment_id]
+        return Reply(204, None)
 
     def update_comment(self, request, owner, repo, comment_id):
         if len(request.json["body"]) > 65_536:

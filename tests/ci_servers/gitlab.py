@@ -16,6 +16,7 @@ class GitLabServer(HostServer):
         ("GET", "/projects/{project}/merge_requests/{iid}/notes", "list_notes"),
         ("POST", "/projects/{project}/merge_requests/{iid}/notes", "create_note"),
         ("PUT", "/projects/{project}/merge_requests/{iid}/notes/{note}", "update_note"),
+        ("DELETE", "/projects/{project}/merge_requests/{iid}/notes/{note}", "delete_note"),
         ("GET", "/projects/{project}/pipelines/{pipeline}/jobs", "list_jobs"),
         ("GET", "/projects/{project}/jobs/{job}/trace", "trace"),
         ("GET", "/projects/{project}/repository/commits/{sha}/merge_requests", "changes"),
@@ -69,6 +70,10 @@ class GitLabServer(HostServer):
         if len(request.json["body"]) > 1_000_000:
             return Reply(400, {"message": {"note": ["is too long (maximum is 1000000 characters)"]}})
         return Reply(201, self.add_comment(request.json["body"], issue=iid))
+
+    def delete_note(self, request, project, iid, note):
+        self.comments[:] = [one for one in self.comments if str(one["id"]) != note]
+        return Reply(204, None)
 
     def update_note(self, request, project, iid, note):
         found = next(one for one in self.comments if str(one["id"]) == note)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from triage.ci._marker import marker_of
-from triage.ci._message import Posted
+from triage.ci._message import HostFault, Posted
 from triage.ci._thread import Note
 from triage.ci._wire import Wire, records
 
@@ -40,6 +41,7 @@ class Comments:
     def own(self, key: str) -> Note | None:
         """The oldest comment by ourselves that begins with the marker of this key."""
         shape = self._shape
+        found: list[Note] = []
         for page in self._wire.pages(shape.path, shape.params, shape.size, shape.size_name):
             for item in records(self._wire, shape.path, page):
                 body, author, number = item.get("body"), item.get(shape.author), item.get("id")
@@ -51,13 +53,22 @@ class Comments:
                     raise self._wire.strange(shape.path, "a comment has no id, no text or no author")
                 marker = marker_of(body)
                 if marker and marker.key == key and shape.mine(author):
-                    return Note(str(number), shape.link(item), body)
+                    found.append(Note(str(number), shape.link(item), body))
+            if found:
+                self._remove([note.id for note in found[1:]])
+                return found[0]
         return None
 
     def create(self, body: str) -> Posted:
         """A new comment."""
         done = self._wire.write("POST", self._shape.path, {"body": body})
         return Posted("not-sent") if done is None else Posted("created", self._shape.link(done))
+
+    def _remove(self, notes: list[str]) -> None:
+        """Two runs that looked at the same moment both wrote; the first comment stays."""
+        for note in notes:
+            with suppress(HostFault):  # a second comment is no reason to say it in a third place
+                self._wire.write("DELETE", self._shape.one(note), None)
 
     def update(self, note: Note, body: str) -> Posted:
         """The same comment with another text."""

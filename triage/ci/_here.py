@@ -64,13 +64,27 @@ def _commands(line: str) -> bool:
 def _append(path: str, text: str, most: int) -> bool:
     data = text.encode("utf-8", "replace")
     try:
-        if os.path.exists(path) and os.path.getsize(path) + len(data) > most:
-            return False
-        with open(path, "ab") as stream:
-            stream.write(data)
+        with open(path, "ab", opener=_unblocked) as stream:
+            if os.fstat(stream.fileno()).st_size + len(data) > most:
+                return False
+            stream.write(data if _ended(path) else b"\n" + data)
     except OSError:
         return False
     return True
+
+
+def _unblocked(path: str, flags: int) -> int:
+    """Opens a file without waiting: a pipe that nobody reads is an error, and holds no build."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def _ended(path: str) -> bool:
+    """Whether what stands in the file ends its last line: a build may have left it open, and ours would go on there."""
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return True
+    with open(path, "rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"
 
 
 def _annotated(agent: str, markdown: str) -> bool:

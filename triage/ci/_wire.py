@@ -127,9 +127,10 @@ class Wire:
             answer.close()
 
     def shaped(self, found: object, ask: Ask) -> Mapping[str, Any]:
-        """An answer that has to be an object."""
-        if not isinstance(found, Mapping):
-            raise HostFault(f"{self._named(ask)}: the answer is no object, as the host's API says it is.")
+        """An answer that has to be an object; of a new thing with its id, or nobody knows whether it was made."""
+        if not isinstance(found, Mapping) or (ask.method == "POST" and type(found.get("id")) is not int):
+            what = "an object with an id" if ask.method == "POST" else "an object"
+            raise HostFault(f"{self._named(ask)}: the answer is not {what}, as the host's API says it is.")
         return found
 
     def strange(self, path: str, what: str, method: str = "GET") -> HostFault:

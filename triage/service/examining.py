@@ -81,7 +81,8 @@ def examined(
     found = [found[place] for place in in_order([item.report for item in found])]
     if with_archive and status != "cancelled":
         reports, said = _filed(found, job, status)
-        remarks += (said,) if said else ()
+        if said:  # what could not be filed is not asked about either: that would cost the same wait again
+            remarks, with_archive = (*remarks, said), False
     else:
         reports = [item.report for item in found]
     return judged(reports, job, status, with_archive=with_archive, remarks=remarks)
@@ -105,27 +106,32 @@ def judged(
 def in_order(reports: Sequence[Report]) -> list[int]:
     """Places of the reports, the one that tells why the job failed first.
 
-    A named cause comes before a likely one, and that before an unknown one; a failure that follows from a cause
-    that another log names comes after it; an earlier stage comes before a later one, which may lack what the earlier
-    one did not make; among equals the first log wins, for the first failure does.
+    A cause comes before an unknown one; what follows from a cause of another log comes after it, be that cause only
+    likely; a named cause comes before a likely one; a line that says why before one that only says that all ended
+    (make, a CI system); an earlier stage before a later one, which may lack what the earlier one did not make; among
+    equals the first log wins, for the first failure does.
     """
+    rules = load_library().rulebook.rules() if len(reports) > 1 else []
+    ends = {f"rule:{rule.id}" for rule in rules if rule.says == "end"}
 
-    def weight(place: int) -> tuple[int, bool, int, int]:
+    def weight(place: int) -> tuple[bool, bool, int, bool, int, int]:
         diagnosis = reports[place].diagnosis
         if diagnosis.primary is None:
-            return len(_ORDER), False, 0, place
+            return True, False, len(_ORDER), False, 0, place
         first = diagnosis.incidents[diagnosis.primary]
         stage = STAGES.index(first.stage) if first.stage in STAGES else len(STAGES)
-        return _ORDER.index(diagnosis.verdict), _follows(first, reports), stage, place
+        verdict = _ORDER.index(diagnosis.verdict)
+        follows = _follows(first, reports, ("named", "likely"))
+        return verdict > _ORDER.index("likely"), follows, verdict, first.causes[0].by in ends, stage, place
 
     return sorted(range(len(reports)), key=weight)
 
 
-def _follows(incident: Incident, reports: Sequence[Report]) -> bool:
-    """Whether a cause that any of the logs names is the reason of this one."""
+def _follows(incident: Incident, reports: Sequence[Report], verdicts: tuple[str, ...] = ("named",)) -> bool:
+    """Whether a cause that any of the logs names, with one of these verdicts, is the reason of this one."""
     deeper = load_library().knowledge.deeper(incident.causes[0].id)
     return any(
-        other.causes[0].id in deeper and other.causes[0].verdict == "named"
+        other.causes[0].id in deeper and other.causes[0].verdict in verdicts
         for report in reports
         for other in report.diagnosis.incidents
         if other is not incident

@@ -11,6 +11,7 @@ from triage.records import Origin, Report
 from triage.service.changing import changed
 from triage.service.diagnosis import Diagnosed
 from triage.service.filing import Run, file, new_build, open_archive, told
+from triage.service.running import NOT_FILED
 
 
 def file_run(found: Diagnosed, run: Run, where: Origin | None = None) -> tuple[Report, str]:
@@ -22,7 +23,7 @@ def file_run(found: Diagnosed, run: Run, where: Origin | None = None) -> tuple[R
             if run.exit_code:
                 return _told(archive, told(archive, report, filed), filed.build_key), ""
     except TriageError as fault:
-        return report, f"not filed: {fault}"
+        return report, f"{NOT_FILED}{fault}"
     if run.prints is None:
         cause = report.diagnosis.incidents[0].causes[0]
         return (

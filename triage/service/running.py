@@ -33,6 +33,9 @@ _ENDINGS = {
 }
 
 
+NOT_FILED = "not filed: "
+
+
 class Kind(NamedTuple):
     """Which builds are compared with each other."""
 
@@ -42,11 +45,15 @@ class Kind(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a run; ``report`` is None for a good one, ``remark`` is for standard error."""
+    """What became of a run; ``report`` is None for a good one, ``remark`` is for standard error.
+
+    ``filed`` is False where the archive could not be used: asking it again would only cost the same wait again.
+    """
 
     exit_code: int
     report: Report | None
     remark: str
+    filed: bool = True
 
 
 def run_build(
@@ -77,6 +84,8 @@ def run_build(
         try:
             ran = run_command(command, keep=capture, env=env)
             ended(ran.exit_code)
+            if not _folder():  # the build removed it; libraries that look for it would end us
+                os.chdir("/")
             beside.ended(ran)
         finally:
             capture.finish()
@@ -90,11 +99,12 @@ def run_build(
             settled(found.report)
         remark = ran.note or ""
         if not with_archive:
-            return Outcome(ran.exit_code, found.report if failed else None, remark)
+            return Outcome(ran.exit_code, found.report if failed else None, remark, filed=False)
         given = beside.given.result()
         run = _run(ran, _completed(kind, shown or command, given), given, beside, found)
     report, said = _filed(found, run, where)
-    return Outcome(ran.exit_code, report if failed else None, "; ".join(filter(None, (remark, said))))
+    remark = "; ".join(filter(None, (remark, said)))
+    return Outcome(ran.exit_code, report if failed else None, remark, filed=not said.startswith(NOT_FILED))
 
 
 class _Beside:
@@ -103,6 +113,7 @@ class _Beside:
     def __init__(
         self, pool: ThreadPoolExecutor, capture: Capture, command: Sequence[str], *, with_archive: bool
     ) -> None:
+        self.folder = _folder()
         self._ran: Future[Ran] = Future()
         self._failed = Event()
         log = _with_ending(capture.follow(), self._ran)
@@ -117,6 +128,14 @@ class _Beside:
         if ran.exit_code:
             self._failed.set()
         self._ran.set_result(ran)
+
+
+def _folder() -> str:
+    """Where we stand; empty where that folder is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def _diagnosed(name: str, chunks: Iterator[bytes]) -> Diagnosed:
@@ -155,7 +174,7 @@ def _run(ran: Ran, kind: Kind, given: Parameters, beside: _Beside, found: Diagno
     return Run(
         key=f"{ran.started.isoformat()} {os.getpid()}",
         target=kind.target,
-        command={"words": list(ran.command), "folder": os.getcwd()},
+        command={"words": list(ran.command), "folder": beside.folder},
         parameters=plain(given),
         seconds=round(ran.seconds, 3),
         exit_code=ran.exit_code,

@@ -90,7 +90,7 @@ def _tell(outcome: Outcome, arguments: Namespace) -> None:
         remark(arguments, outcome.remark)
     status = "failure" if outcome.report else "success"
     reports = [outcome.report] if outcome.report else []
-    found = judged(reports, job_here(arguments), status, with_archive=not arguments.no_archive)
+    found = judged(reports, job_here(arguments), status, with_archive=outcome.filed)
     if outcome.report:
         _print(found)
     tell(found, arguments)
