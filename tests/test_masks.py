@@ -189,7 +189,7 @@ MORE = {
 }
 CORE = {name: next(p for p in (LETTERS[:8], LETTERS[:8].upper()) if p in text) for name, text in
         {**EXAMPLES, **MORE}.items()}  # fmt: skip
-FORMATS = ("text", "json", "jsonl", "markdown")
+FORMATS = discovery.names("triage.reports")
 
 
 def test_every_kind_of_secret_has_an_example():
@@ -257,10 +257,14 @@ def test_a_secret_reaches_neither_output_nor_errors(tmp_path):
     assert CORE["github token"].encode() not in done.stdout + done.stderr
 
 
-def test_a_private_key_of_many_lines_is_not_shown_as_context():
-    body = "\n".join(["MIIEpAIBAAKCAQEA1234567890abcdefghijklmnopqrstuvwxyz"] * 3)
-    log = f"{PROFILE_MISSING}\n-----BEGIN RSA PRIVATE KEY-----\n{body}\n"
-    assert "MIIEpAIBAA" not in rendered(log)["text"]
+@pytest.mark.parametrize("prefix", ["", "2026-11-22T03:00:00.0000000Z ", "[build] 03:00:00 INFO "])
+def test_a_private_key_of_many_lines_is_not_shown_as_context(prefix):
+    lines = [
+        PROFILE_MISSING,
+        "-----BEGIN RSA PRIVATE KEY-----",
+        *["MIIEpAIBAAKCAQEA1234567890abcdefghijklmnopqrstuvwxyz"] * 3,
+    ]
+    assert "MIIEpAIBAA" not in rendered("".join(f"{prefix}{line}\n" for line in lines))["text"]
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -194,9 +194,12 @@ def _neighbours(lines: bytes) -> tuple[str, ...]:
 
 
 def _neighbour(text: str) -> str:
-    """A context line; one that looks like the body of a key is masked."""
-    if len(text) >= KEY_LINE and " " not in text and text.rstrip("=").replace("+", "a").replace("/", "a").isalnum():
-        return "[key material masked]"
+    """A context line; one that is, or behind a prefix ends with, the body of a key is masked."""
+    before, _, last = text.rpartition(" ")
+    if len(last) >= KEY_LINE and last.rstrip("=").replace("+", "a").replace("/", "a").isalnum():
+        dense = any(c.isdigit() for c in last) and last.lower() != last != last.upper()  # a digest or a path is neither
+        if not before or dense:
+            return f"{before} [key material masked]".lstrip()
     return text
 
 
