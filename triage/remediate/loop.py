@@ -275,6 +275,7 @@ class Repair:
         parent.workspace.fork(state.workspace.root)
         staged = State(state.workspace, parent.command, ran=parent.ran, result=parent.result, report=parent.report)
         applied = sandbox.apply(step, staged, self.recipe, self._place)
+        state.changed()
         if applied.command is None:
             return applied.why
         state.command = applied.command

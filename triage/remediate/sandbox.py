@@ -68,6 +68,7 @@ def apply(step: Step, state: State, recipe: Recipe, scratch: str) -> Applied:
     """Applies a step to the state's workspace."""
     request = {"action": "apply", "fix": step.fix, "parameters": dict(step.parameters)}
     lines, result = _ask(request, state, recipe, scratch, APPLY)
+    state.changed()
     for line in lines:
         if line.get("done"):
             return Applied(tuple(line["command"]))

@@ -63,10 +63,14 @@ class State:
         return incident.signature.hash if incident and incident.signature else None
 
     def files(self) -> dict[str, File]:
-        """Files of ``workspace``. They are read once, after the step was applied: nothing changes them any more."""
+        """Files of ``workspace``, hashed once: only applying a step changes them, and then they are forgotten."""
         if self._files is None:
             self._files = self.workspace.files()
         return self._files
+
+    def changed(self) -> None:
+        """The files of the workspace may be others now."""
+        self._files = None
 
     def key(self) -> str:
         """What makes this state the same as another: content of its files, and its command."""
