@@ -7,7 +7,7 @@ from support import PROFILE_MISSING, RULES, read_yaml, run_cli
 
 from triage import discovery
 from triage.ingest.text import plain
-from triage.masks import NOISE, SECRETS, mask, redact
+from triage.masks import NOISE, SECRETS, _marks_in, mask, redact
 from triage.service import diagnose
 
 # name of the mask, what stands in the log
@@ -299,3 +299,9 @@ def test_what_nobody_sees_hides_no_secret(between):
 @given(st.text(max_size=300))
 def test_masking_secrets_never_fails(text):
     assert isinstance(redact(text), str)
+
+
+@given(st.lists(st.sampled_from([mark for _, marks, _ in SECRETS for mark in marks] + ["x ", "\n", "ghs", "é", "--"])))
+def test_one_pass_finds_every_mark(parts):
+    text = "".join(parts).lower()
+    assert _marks_in(text.encode()) == {mark for _, marks, _ in SECRETS for mark in marks if mark in text}
