@@ -217,6 +217,18 @@ def test_a_job_that_passed_raises_no_alarm_whatever_its_logs_say(github):
     assert "::error" not in done.stdout
 
 
+def test_a_failed_job_whose_logs_show_no_failure_is_not_called_resolved(github):
+    github.log.write_text("all good\n", encoding="utf-8")
+    with WebhookServer() as hook:
+        github.extra = {"TRIAGE_WEBHOOK_URL": hook.url + "/in", "TRIAGE_WEBHOOK_SECRET": "whsec_" + "QUJD" * 8}
+        done = github("report", "--status", "failure", "--comment", "--out", "left", github.log)
+        assert hook.requests == []
+    assert github.bodies() == []
+    assert "its logs show no failure" in done.stderr
+    assert not (github.folder / "summary.md").exists()
+    assert not (github.folder / "left" / "comment.md").exists()
+
+
 def test_a_cancelled_job_says_nothing(github):
     github("report", "--status", "cancelled", "--comment", github.log)
     assert github.bodies() == []

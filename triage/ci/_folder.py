@@ -12,6 +12,7 @@ from triage.ci._say import message_of
 from triage.errors import UsageError
 from triage.folders import write_whole
 from triage.library import load_library
+from triage.reports.comment import LIMIT
 from triage.service.examining import Examined
 from triage.service.handover import NAME, as_data
 
@@ -49,8 +50,9 @@ def _files(found: Examined, outputs: Mapping[str, str]) -> list[tuple[str, str]]
     files = [
         (NAME, json.dumps(as_data(found), ensure_ascii=False, indent=1) + "\n"),
         ("triage.env", as_variables(outputs)),
-        ("comment.md", message_of(found).body(65_000, None).partition("\n")[2]),
     ]
+    if found.tells:
+        files.append(("comment.md", message_of(found).body(LIMIT, None).partition("\n")[2]))
     for name in discovery.names("triage.reports"):
         module = discovery.load("triage.reports", name)
         if hasattr(module, "FILE"):

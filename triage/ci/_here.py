@@ -49,18 +49,6 @@ def annotates(job: Job) -> bool:
     return job.system in ANNOTATING
 
 
-def harmless(text: str) -> str:
-    """Text that a runner prints and never obeys: no line of it begins a workflow command."""
-    return "\n".join(
-        line.replace("##[", "#\u200b#[").replace("::", ":\u200b:", 1) if _commands(line) else line
-        for line in text.split("\n")
-    )
-
-
-def _commands(line: str) -> bool:
-    return line.lstrip().startswith("::") or "##[" in line
-
-
 def _append(path: str, text: str, most: int) -> bool:
     data = text.encode("utf-8", "replace")
     try:

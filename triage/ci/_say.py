@@ -9,7 +9,7 @@ from triage.ci._marker import Marker
 from triage.ci._message import Message
 from triage.records import Case
 from triage.reports._sections import ranked, titled
-from triage.reports.comment import composed, resolved
+from triage.reports.comment import LIMIT, composed, resolved
 from triage.service.examining import Examined
 
 
@@ -32,7 +32,7 @@ def message_of(found: Examined) -> Message:
         run = found.job.run or ""
         number = int(run) if run.isascii() and run.isdigit() else 0
         marker = Marker(key, said, number, found.job.attempt, failing, about).text()
-        room = min(limit, 65_000) - len(marker) - 1
+        room = min(limit, LIMIT) - len(marker) - 1
         text = composed(cases, found.job, room) if failing else resolved(found.job, before.about if before else "")
         return f"{marker}\n{text}"
 

@@ -44,10 +44,11 @@ def cases_of(reports: Sequence[Report]) -> list[Case]:
 def composed(cases: Sequence[Case], job: Job | None = None, limit: int = LIMIT) -> str:
     """The comment of a failing job, of at most ``limit`` characters; parts of least weight go first."""
     parts = list(blocks(cases, job))
+    whole = len(parts)
     while len(parts) > 1 and sum(map(len, parts)) + len(parts) + len(CUT) > limit:
         parts.pop()
     text = "\n".join(parts)
-    if len(parts) < len(list(blocks(cases, job))):
+    if len(parts) < whole:
         text += CUT
     return shortened(text, limit)
 

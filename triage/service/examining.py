@@ -34,6 +34,11 @@ class Examined(NamedTuple):
     cases: tuple[Case, ...]
     remarks: tuple[str, ...] = ()
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is something to tell others: a failure that was found, or a job that passed."""
+        return bool(self.cases) if self.status == "failure" else self.status == "success"
+
 
 def examine(names: Sequence[str], job: Job, *, status: str | None = None, with_archive: bool = True) -> Examined:
     """Diagnoses the logs of one job, and files them.
@@ -47,13 +52,7 @@ def examine(names: Sequence[str], job: Job, *, status: str | None = None, with_a
     Raises:
         InputError: no log can be read. Where some can, the faults of the others are remarks.
     """
-    found: list[Diagnosed] = []
-    faults: list[InputError] = []
-    for name in names:
-        try:
-            found += [diagnose_log(log, load_library()) for log in open_logs(name)]
-        except InputError as fault:
-            faults.append(fault)
+    found, faults = _diagnosed(open_logs(name) for name in names)
     if faults and not found:
         raise faults[0]
     return examined(found, job, status=status, with_archive=with_archive, remarks=tuple(map(str, faults)))
@@ -61,14 +60,21 @@ def examine(names: Sequence[str], job: Job, *, status: str | None = None, with_a
 
 def examine_logs(logs: Iterable[Log], job: Job, *, status: str, with_archive: bool = True) -> Examined:
     """The same for logs that a host handed out. A log that cannot be read is a remark."""
+    found, faults = _diagnosed((log,) for log in logs)
+    return examined(found, job, status=status, with_archive=with_archive, remarks=tuple(map(str, faults)))
+
+
+def _diagnosed(sources: Iterable[Iterable[Log]]) -> tuple[list[Diagnosed], list[InputError]]:
+    """Each log of each source, and why a source could not be read to its end; each is read before the next is asked."""
     found: list[Diagnosed] = []
-    faults: list[str] = []
-    for log in logs:
+    faults: list[InputError] = []
+    for logs in sources:
         try:
-            found.append(diagnose_log(log, load_library()))
+            for log in logs:
+                found.append(diagnose_log(log, load_library()))
         except InputError as fault:
-            faults.append(str(fault))
-    return examined(found, job, status=status, with_archive=with_archive, remarks=tuple(faults))
+            faults.append(fault)
+    return found, faults
 
 
 def examined(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -91,9 +91,10 @@ def tell(found: Examined, arguments: Namespace) -> None:
     outputs = outputs_of(found)
     write_outputs(outputs)
     if found.status == "failure":
+        annotate(found)
+    if found.cases:
         from triage.ci._say import message_of
 
-        annotate(found)
         write_summary(message_of(found).body(SUMMARY, None).partition("\n")[2])
     if arguments.out:
         write_folder(found, arguments.out, outputs)
@@ -117,13 +118,19 @@ def annotate(found: Examined) -> bool:
     return True
 
 
-def print_report(found: Examined, arguments: Namespace) -> None:
+def print_report(found: Examined, stream: TextIO | None = None) -> None:
     """The report for people who read the job's log; a runner obeys nothing in it."""
     from triage import discovery
-    from triage.ci._here import annotates, harmless
 
-    text = discovery.load("triage.reports", "text").render([found.reports[0]]) if found.reports else ""
-    print(harmless(text) if annotates(found.job) else text, end="", flush=True)
+    text = discovery.load("triage.reports", "text").render(list(found.reports[:1]))
+    print(text, end="", file=stream or sys.stdout, flush=True)
+
+
+def tell_all(found: Examined, arguments: Namespace) -> None:
+    """Says what was found in the job itself, on its change where that was asked for, and to a webhook."""
+    tell(found, arguments)
+    said = comment(found, arguments, told=True) if arguments.comment or arguments.dry_run else None
+    send_webhook(found, arguments, said)
 
 
 def comment(found: Examined, arguments: Namespace, *, told: bool = False) -> str | None:
@@ -135,13 +142,11 @@ def comment(found: Examined, arguments: Namespace, *, told: bool = False) -> str
     from triage.ci._ladder import climb_down, host_rungs
     from triage.ci._say import message_of
 
+    if not found.tells:
+        why = "was cancelled" if found.status == "cancelled" else "failed, but its logs show no failure"
+        remark(arguments, f"the job {why}: nothing is said of it")
+        return None
     message = message_of(found)
-    if found.status == "cancelled":
-        remark(arguments, "the job was cancelled: nothing is said of it")
-        return None
-    if found.status == "failure" and not found.cases:
-        remark(arguments, "the job failed, but its logs show no failure: nothing is said of it")
-        return None
     said = climb_down(host_rungs(message, access_for(found.job, arguments)))
     _remark_on(said, message, arguments)
     if said.rung is None and message.failing and not told:
@@ -169,7 +174,7 @@ def _below(found: Examined, message: Message, arguments: Namespace) -> None:
     elif annotated:
         remark(arguments, "said as annotations instead")
     else:
-        print_report(found, arguments)
+        print_report(found)
 
 
 def send_webhook(found: Examined, arguments: Namespace, said: str | None = None) -> None:
@@ -177,7 +182,7 @@ def send_webhook(found: Examined, arguments: Namespace, said: str | None = None)
 
     ``said`` is what became of the comment: a host remembers whether the job failed before, a webhook does not.
     """
-    if not os.environ.get("TRIAGE_WEBHOOK_URL") or found.status == "cancelled":
+    if not os.environ.get("TRIAGE_WEBHOOK_URL") or not found.tells:
         return
     if found.status == "success" and found.job.host and said != "updated":
         return

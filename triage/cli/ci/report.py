@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     """Reports; the exit code follows --fail-on."""
     import gc
 
-    from triage.cli.ci._common import comment, job_here, print_report, send_webhook, tell
+    from triage.cli.ci._common import job_here, print_report, tell_all
     from triage.cli.diagnose import policy_code
     from triage.environment import job_status
     from triage.errors import UsageError
@@ -51,11 +51,7 @@ def run(arguments: Namespace) -> int:
     gc.enable()
     status = arguments.status or job_status()
     found = examine(arguments.logs, job_here(arguments), status=status, with_archive=not arguments.no_archive)
-    print_report(found, arguments)
-    tell(found, arguments)
-    said = None
-    if arguments.comment or arguments.dry_run:
-        said = comment(found, arguments, told=True)
-    send_webhook(found, arguments, said)
+    print_report(found)
+    tell_all(found, arguments)
     verdict = found.reports[0].diagnosis.verdict if found.status == "failure" and found.reports else "no-failure"
     return policy_code(arguments.fail_on, verdict)

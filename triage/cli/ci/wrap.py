@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from triage.records import Origin
-    from triage.service.examining import Examined
     from triage.service.running import Outcome
 
 _OURS = re.compile(r"TRIAGE_(?:INPUT_.*|.*_TOKEN|.*_SECRET|DATABASE_URL)")
@@ -83,7 +82,7 @@ def _place(arguments: Namespace) -> Origin:
 
 
 def _tell(outcome: Outcome, arguments: Namespace) -> None:
-    from triage.cli.ci._common import comment, job_here, remark, send_webhook, tell
+    from triage.cli.ci._common import job_here, print_report, remark, tell_all
     from triage.service.examining import judged
 
     if outcome.remark:
@@ -92,23 +91,11 @@ def _tell(outcome: Outcome, arguments: Namespace) -> None:
     reports = [outcome.report] if outcome.report else []
     found = judged(reports, job_here(arguments), status, with_archive=outcome.filed)
     if outcome.report:
-        _print(found)
-    tell(found, arguments)
-    said = None
-    if arguments.comment or arguments.dry_run:
-        said = comment(found, arguments, told=True)
-    send_webhook(found, arguments, said)
+        print(file=sys.stderr)
+        print_report(found, sys.stderr)
+    tell_all(found, arguments)
 
 
 def _without_secrets() -> dict[str, str]:
     """The environment of the build: it has no use for what lets triage write comments and read the archive."""
     return {name: value for name, value in os.environ.items() if not _OURS.fullmatch(name)}
-
-
-def _print(found: Examined) -> None:
-    """The report on standard error, below the build's own output."""
-    from triage import discovery
-    from triage.ci._here import annotates, harmless
-
-    text = discovery.load("triage.reports", "text").render(list(found.reports))
-    print("\n" + (harmless(text) if annotates(found.job) else text), end="", file=sys.stderr, flush=True)
