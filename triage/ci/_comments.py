@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from triage.ci import _facts
 from triage.ci._marker import marker_of
 from triage.ci._message import HostFault, Posted
 from triage.ci._thread import Note
@@ -28,6 +29,21 @@ class Shape(NamedTuple):
     size: int = 100
     size_name: str = "per_page"
     params: Mapping[str, str] = {}
+
+
+def of_issue(
+    repo: str, number: str, mine: Callable[[Mapping[str, Any]], bool], size: int = 100, size_name: str = "per_page"
+) -> Shape:
+    """Comments where a change is an issue: GitHub's way, and Gitea's."""
+    return Shape(
+        path=f"/repos/{repo}/issues/{number}/comments",
+        one=lambda note: f"/repos/{repo}/issues/comments/{note}",
+        limit=65_536,
+        mine=mine,
+        link=_facts.link,
+        size=size,
+        size_name=size_name,
+    )
 
 
 class Comments:

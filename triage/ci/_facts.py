@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -52,6 +52,15 @@ def deep(item: Mapping[str, Any], *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
+
+
+def open_pulls(items: Sequence[Mapping[str, Any]], head: str) -> list[tuple[str, str]]:
+    """Of pull requests as GitHub and Gitea list them: (number, base branch) of the open ones with exactly this head."""
+    return [
+        (str(item["number"]), str(deep(item, "base", "ref")))
+        for item in items
+        if item.get("state") == "open" and deep(item, "head", "sha") == head and type(item.get("number")) is int
+    ]
 
 
 def chosen(job: Job, found: list[tuple[str, str]]) -> str | None:

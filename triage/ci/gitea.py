@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from triage.ci import _facts
-from triage.ci._comments import Comments, Shape
+from triage.ci._comments import Comments, of_issue
 from triage.ci._faults import cut
 from triage.ci._message import Access, HostFault, JobLog, Message, Posted
 from triage.ci._thread import keep_one
@@ -23,7 +23,6 @@ from triage.ingest.text import plain
 from triage.records import Job
 
 TOKENS = ("TRIAGE_GITEA_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN", "GITHUB_TOKEN")
-LIMIT = 65_536
 _ACTORS = ("gitea-actions", "forgejo-actions")  # whom the token of a job belongs to; no person can have the names
 _ADVICE = {
     401: "The token is wrong or expired: see TRIAGE_GITEA_TOKEN, GITEA_TOKEN, FORGEJO_TOKEN, GITHUB_TOKEN.",
@@ -38,15 +37,7 @@ def post(message: Message, access: Access) -> Posted:
     job = message.job
     repo, number = _facts.repository(job), _facts.change(job)
     with _wire(job, access) as wire:
-        shape = Shape(
-            path=f"/repos/{repo}/issues/{number}/comments",
-            one=lambda note: f"/repos/{repo}/issues/comments/{note}",
-            limit=LIMIT,
-            mine=_mine(wire),
-            link=_facts.link,
-            size=50,
-            size_name="limit",
-        )
+        shape = of_issue(repo, number, _mine(wire), size=50, size_name="limit")
         return keep_one(Comments(wire, shape), message)
 
 
@@ -92,13 +83,7 @@ def change_of(job: Job, access: Access) -> str | None:
     path = f"/repos/{repo}/pulls"
     with _wire(job, access) as wire:
         found = wire.read(path, {"state": "open", "sort": "recentupdate", "limit": "50"})
-        fitting = [
-            (str(item["number"]), str(_facts.deep(item, "base", "ref")))
-            for item in records(wire, path, found)
-            if item.get("state") == "open"
-            and _facts.deep(item, "head", "sha") == commit
-            and type(item.get("number")) is int
-        ]
+        fitting = _facts.open_pulls(records(wire, path, found), commit)
     return _facts.chosen(job, fitting)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from triage.ci import _facts
-from triage.ci._comments import Comments, Shape
+from triage.ci._comments import Comments, of_issue
 from triage.ci._extra import library
 from triage.ci._faults import cut
 from triage.ci._message import Access, HostFault, JobLog, Message, Posted
@@ -25,7 +25,6 @@ from triage.ingest.text import plain
 from triage.records import Job, Report
 
 TOKENS = ("TRIAGE_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
-LIMIT = 65_536
 _SUMMARY = 65_535
 _ANNOTATIONS = 50
 _PUBLIC = "https://api.github.com"
@@ -44,13 +43,7 @@ def post(message: Message, access: Access) -> Posted:
     job = message.job
     repo, number = _facts.repository(job), _facts.change(job)
     with _wire(job, access) as wire:
-        shape = Shape(
-            path=f"/repos/{repo}/issues/{number}/comments",
-            one=lambda note: f"/repos/{repo}/issues/comments/{note}",
-            limit=LIMIT,
-            mine=_mine(wire),
-            link=_facts.link,
-        )
+        shape = of_issue(repo, number, _mine(wire))
         return keep_one(Comments(wire, shape), message)
 
 
@@ -115,13 +108,7 @@ def change_of(job: Job, access: Access) -> str | None:
     with _wire(job, access) as wire:
         for path, params in asked:
             found = wire.read(path, {**params, "per_page": "100"})
-            fitting = [
-                (str(item["number"]), str(_facts.deep(item, "base", "ref")))
-                for item in records(wire, path, found)
-                if item.get("state") == "open"
-                and _facts.deep(item, "head", "sha") == commit
-                and type(item.get("number")) is int
-            ]
+            fitting = _facts.open_pulls(records(wire, path, found), commit)
             if fitting:
                 return _facts.chosen(job, fitting)
     return None
